@@ -5,7 +5,8 @@
 FOLDER keeps the made lake (made_lake.py --mixed) between runs; here it gets the pairs of its near-duplicates, and
 quality signals: those of its first texts, over and over, since measuring a million is not what is measured. The
 cube is made in a fresh process. Then random positions of the controls are asked for, one after another, and by several
-threads at once; some are counted in the lake itself too, where each number must be the same.
+threads at once; some are counted in the lake itself too, where each number must be the same. At last the lake is served
+on loopback, first with nothing kept and then again, and its pages are asked for: see explorer_served.py.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+from explorer_served import measure_served
 from made_lake import made
 from processes import machine
 
@@ -183,6 +185,7 @@ def main() -> None:
     ready(lake)
     with tempfile.TemporaryDirectory() as folder:
         measure(lake, args.asks, args.exact, args.users, Path(folder, "cells.parquet"))
+    measure_served(lake, args.users)
 
 
 if __name__ == "__main__":

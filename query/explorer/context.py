@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,13 +23,14 @@ from archive.tables import EVIDENCE_TABLES, TABLES
 from index import tables as index_tables
 from query.explorer.busy import Busy
 from query.explorer.checking import Checking
+from query.explorer.cube.background import Background, Waiting
 from query.explorer.cube.counting import Counting
-from query.explorer.kept import KeptAnswers
 from query.explorer.lookups import Lookups
 from query.explorer.one_text import OneText
 from query.explorer.passage_index import OpenPassages
 from query.explorer.places import Places
 from query.explorer.pool import Pool
+from query.explorer.whole_lake import WholeLake
 from query.sql import connect, query_error
 from query.verify.one_text import RecordCheck, cite_text
 
@@ -45,6 +46,12 @@ if TYPE_CHECKING:
 SECONDS, MEMORY, AT_ONCE = 20.0, "400MB", 4
 #: For so many seconds nobody looks whether the lake has changed.
 _FRESH = 1.0
+#: Seconds after which it is asked again what is being counted.
+_AGAIN = 1.0
+#: Seconds between two looks at what is made in the background.
+_LOOK = 0.02
+#: So many values that were made in the background are kept.
+_MADE = 8
 #: So many answers are kept.
 _KEPT = 200
 #: Seconds that a page waits until it is known where the rows of its text are.
@@ -82,8 +89,8 @@ class Context:
         checking: Checking,
         lookup: Callable[[], contextlib.AbstractContextManager[Lookup]],
         passages: Callable[[], contextlib.AbstractContextManager[PassageIndex]],
-        answers: KeptAnswers,
-        seconds: float,
+        whole_lake: WholeLake,
+        made: Callable[[Hashable, Callable[[Context], Any]], Any],
         posted: bool = False,
     ) -> None:
         self.lake = lake  #: its tables stay as they were when the request began
@@ -93,7 +100,8 @@ class Context:
         self.posted = posted  #: whether somebody pressed the button of a page with `Page.acts`
         self.passages = passages  #: lends the index of passages
         self._checking = checking
-        self._answers, self._until = answers, time.monotonic() + seconds
+        self._whole_lake, self._made = whole_lake, made
+        self._uncounted: list[str] = []
         self._connection = connection
         self._asked: list[Question] = []
 
@@ -156,19 +164,37 @@ class Context:
         with _as_errors():
             yield from self._connection(None, None).sql(sql).to_arrow_reader(size)
 
-    def count(self, about: str, sql: str) -> list[tuple[Any, ...]]:
+    def count(self, about: str, sql: str, is_narrow: bool = True) -> list[tuple[Any, ...]] | None:
         """Ask the same of the whole lake, where it takes long: the answer is kept outside the lake, for its version.
 
+        Args:
+            is_narrow: it asks for no other columns than `query.explorer.whole_lake` holds.
+
+        Returns:
+            the rows; None where they are still being counted.
+
         Raises:
-            QueryError, Busy: as above.
+            ArchiveError: it cannot be answered.
         """
         self._asked.append(Question(about, _tidy(sql)))
+        found = self._whole_lake.rows(sql, is_narrow)
+        if found is None:
+            self._uncounted.append(about)
+        return found
 
-        def ask() -> pa.Table:
-            with _as_errors():
-                return self._connection(None, None).sql(sql).to_arrow_table()
+    def made(self, key: Hashable, make: Callable[[Context], Value]) -> Value | Waiting:
+        """Return what a function finds that takes long: it works in the background, without a bound on time.
 
-        return self._answers.rows(sql, ask, self._until)
+        Args:
+            key: what tells it from others.
+        """
+        found: Value | Waiting = self._made(key, make)
+        return found
+
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """What is still being counted of the whole lake: what the questions are about."""
+        return tuple(self._uncounted)
 
     def row(self, about: str, sql: str, of_text: str | None = None) -> tuple[Any, ...] | None:
         """Ask the same where there is one row, or none."""
@@ -199,7 +225,8 @@ class OpenLake:
         at_once: how many pages are worked on at one time.
         encoder: of the lake's vectors: a folder, or a name on the Hugging Face hub; by default the packaged one.
         network: whoever verifies a text may have files of other hosts read, where the lake says that they are.
-        is_pinned: the lake is shown as it is now, whatever is written into it later.
+        is_pinned: the lake is shown as it is now, whatever is written into it later, and pages wait for all counts.
+        patience: seconds for which pages wait for what is counted of the whole lake; then they show what is known.
 
     Raises:
         LakeError: there is no lake, or it cannot be opened.
@@ -215,12 +242,14 @@ class OpenLake:
         encoder: str | None = None,
         network: bool = False,
         is_pinned: bool = False,
+        patience: float = SECONDS,
     ) -> None:
         self._lake = open_lake(location)
         self._lake.require()
         self.location = self._lake.location
         self._seconds, self._memory = seconds, memory
         self._fresh = math.inf if is_pinned else _FRESH
+        self._patience = math.inf if is_pinned else patience
         self._slots = threading.BoundedSemaphore(at_once)
         self._spill = tempfile.TemporaryDirectory(prefix="lowbackground-")
         self._lock = threading.Lock()
@@ -229,12 +258,14 @@ class OpenLake:
         self._lakes: Pool[duckdb.DuckDBPyConnection] = Pool(seconds)
         self._texts: Pool[OneText] = Pool(seconds)
         self._row_index: Places | None = None
-        self._counted: tuple[Mapping[str, int | None], KeptAnswers] | None = None
+        self._whole_lake: WholeLake | None = None
         self._answers: OrderedDict[object, _Kept] = OrderedDict()
         self._counting = Counting()
         self._lookups = Lookups(encoder)
         self._checking = Checking(self.location, network)
         self._passages = OpenPassages(seconds)
+        self._made: Background[Hashable, Any] = Background(_MADE)
+        self._making: duckdb.DuckDBPyConnection | None = None
         self._now()
 
     def __enter__(self) -> OpenLake:
@@ -245,7 +276,14 @@ class OpenLake:
 
     def close(self) -> None:
         with self._lock:
+            whole_lake = self._whole_lake
             self._renew({})
+        if whole_lake is not None:
+            whole_lake.close()
+        self._made.stop()
+        if (making := self._making) is not None:
+            making.interrupt()
+        self._made.join()
         self._counting.close()
         self._lookups.close()
         self._passages.close()
@@ -317,6 +355,7 @@ class OpenLake:
         """Drop what belongs to another version."""
         self._versions, self._answers = versions, OrderedDict()
         self._row_index = None  # closed once nobody uses it
+        self._whole_lake = None  # ends once it has answered
         self._lakes.renew(versions)
         self._texts.renew(versions)
 
@@ -341,48 +380,74 @@ class OpenLake:
                         return text.db
                 return whole_lake()
 
-            yield Context(
-                lake,
-                versions,
-                self._counting,
-                connection,
-                self._checking,
-                lambda: self._lookups.use(lake, versions),
-                lambda: self._passages.use(lake, versions),
-                self._kept_answers(versions),
-                self._seconds,
-                posted,
-            )
+            yield self._seen(lake, versions, connection, posted)
 
-    def _kept_answers(self, versions: Mapping[str, int | None]) -> KeptAnswers:
+    def _seen(
+        self,
+        lake: Lake,
+        versions: Mapping[str, int | None],
+        connection: Callable[[str | None, str | None], duckdb.DuckDBPyConnection],
+        posted: bool = False,
+    ) -> Context:
+        return Context(
+            lake,
+            versions,
+            self._counting,
+            connection,
+            self._checking,
+            lambda: self._lookups.use(lake, versions),
+            lambda: self._passages.use(lake, versions),
+            self._counted(lake, versions),
+            lambda key, make: self._make(lake, versions, key, make),
+            posted,
+        )
+
+    def _make(
+        self, lake: Lake, versions: Mapping[str, int | None], key: Hashable, make: Callable[[Context], Value]
+    ) -> Value | Waiting:
+        """Return what a function finds in the background, where it is there within the patience of pages."""
+
+        def work() -> Value:
+            with contextlib.closing(self._connect(lake)) as db, naming_damage(lake):
+                self._making = db
+                try:
+                    return make(self._seen(lake, versions, lambda *_: db))
+                finally:
+                    self._making = None
+
+        of = (key, tuple(sorted(versions.items())))
+        while True:
+            found: Value | Waiting = self._made.of(of, work)
+            if not isinstance(found, Waiting) or found.problem or found.seconds >= self._patience:
+                return found
+            time.sleep(_LOOK)
+
+    def _counted(self, lake: Lake, versions: Mapping[str, int | None]) -> WholeLake:
         with self._lock:
-            if self._counted is None or self._counted[0] is not versions:
-                self._counted = versions, KeptAnswers(self.location, versions)
-            return self._counted[1]
+            if versions is self._versions and self._whole_lake is not None:
+                return self._whole_lake
+            counted = WholeLake(lake, versions, self._memory, self._spill.name, self._patience)
+            if versions is self._versions:
+                self._whole_lake = counted
+            return counted
 
     def prepare(self, ask: Callable[[Context], object]) -> None:
-        """Have a function ask in the background, without a bound on time, so that its answers are there when needed."""
-        versions = self._now()
-        lake = self._lake.at(versions)
+        """Have a function ask what is counted of the whole lake, and have the rows of texts indexed, in the background.
+        Whoever asks for the
+               page gets the error that this gets.
+        """
 
         def work() -> None:
-            self._begun_places(lake, versions)
+            versions = self._now()
+            self._begun_places(self._lake.at(versions), versions)
+            is_counting = True
             try:
-                with contextlib.closing(self._connect(lake)) as db, naming_damage(lake):
-                    ask(
-                        Context(
-                            lake,
-                            versions,
-                            self._counting,
-                            lambda *_: db,
-                            self._checking,
-                            lambda: self._lookups.use(lake, versions),
-                            lambda: self._passages.use(lake, versions),
-                            self._kept_answers(versions),
-                            threading.TIMEOUT_MAX / 2,
-                        )
-                    )
-            except Exception as error:  # whoever asks for the page gets it too
+                while is_counting and versions is self._versions:  # some questions follow from the answers of others
+                    with self._context(versions) as context:
+                        ask(context)
+                        is_counting = bool(context.uncounted)
+                    time.sleep(_AGAIN if is_counting else 0)
+            except Exception as error:
                 _log.info("%s: %s", self.location, error)
 
         threading.Thread(target=work, name="prepare", daemon=True).start()
@@ -429,19 +494,8 @@ def _as_errors() -> Iterator[None]:
         yield
     except duckdb.InterruptException:
         raise Busy("this page took longer than it may; ask for less, or use the command") from None
-    except (duckdb.Error, MemoryError) as error:
-        raise query_error(error) from None
-
-
-@contextlib.contextmanager
-def _errors() -> Iterator[None]:
-    """Raise what DuckDB says as an error of ours."""
-    try:
-        yield
-    except duckdb.InterruptException:
-        raise Busy("this page took longer than it may; ask for less, or use the command") from None
     except (duckdb.Error, MemoryError, pa.ArrowException) as error:
-        if "interrupt" in str(error).lower():
+        if "interrupt" in str(error).lower():  # as the reader of batches says it
             raise Busy("this page took longer than it may; ask for less, or use the command") from None
         raise query_error(error) from None
 

@@ -7,8 +7,6 @@ import hashlib
 import json
 import logging
 import os
-import threading
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -20,7 +18,6 @@ import pyarrow.parquet as pq
 
 from archive.atomic import atomic_file
 from archive.commoncrawl.cache import cache_folder, of_lake, temporary_folder
-from query.explorer.busy import Busy
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +79,7 @@ def drop_others(path: Path, pattern: str) -> None:
 
 
 class KeptAnswers:
-    """Answers to questions about one version of a lake. Each is worked on by the first who asks; the others wait.
+    """Answers to questions about one version of a lake.
 
     Args:
         versions: of its tables.
@@ -93,34 +90,21 @@ class KeptAnswers:
         of = json.dumps([dict(sorted(versions.items())), _FORMAT, version("lowbackground"), version("duckdb")])
         self._of = hashlib.sha256(of.encode()).hexdigest()[:32]
         self._folder = folder_of(location)
-        self._lock = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
 
-    def rows(self, sql: str, ask: Callable[[], pa.Table], until: float) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, ask: Callable[[], pa.Table]) -> list[tuple[Any, ...]]:
         """Return the rows of an answer.
 
         Args:
-            ask: gives it.
-            until: the moment of `time.monotonic` to which this waits for somebody who asks the same.
-
-        Raises:
-            Busy: it is worked on.
+            ask: gives it, where it is not there yet.
         """
         path = self._folder / f"answers-{self._of}-{hashlib.sha256(sql.encode()).hexdigest()[:32]}.parquet"
-        with self._lock:
-            lock = self._locks.setdefault(path.name, threading.Lock())
-        if not lock.acquire(timeout=max(until - time.monotonic(), 0)):
-            raise Busy("this lake is counted for the first time, which takes a while; look again in a minute")
-        try:
-            if is_whole(path):
-                found = pq.read_table(path)
-            else:
-                found = ask()
-                try:
-                    write(path, self._location, lambda part: pq.write_table(found, part))
-                    drop_others(self._folder / f"answers-{self._of}", "answers-*")
-                except OSError as error:
-                    _log.info("%s: what was counted cannot be kept: %s", path, error)
-        finally:
-            lock.release()
+        if is_whole(path):
+            found = pq.read_table(path)
+        else:
+            found = ask()
+            try:
+                write(path, self._location, lambda part: pq.write_table(found, part))
+                drop_others(self._folder / f"answers-{self._of}", "answers-*")
+            except OSError as error:
+                _log.info("%s: what was counted cannot be kept: %s", path, error)
         return list(zip(*(column.to_pylist() for column in found.columns), strict=True))

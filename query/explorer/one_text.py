@@ -29,7 +29,8 @@ class OneText:
 
     def __init__(self, lake: Lake, index: Places, memory: str, spill: str) -> None:
         self._index = index
-        self._seen: tuple[str | None, str | None] = (None, None)
+        self._seen: str | None = None
+        self._with_text: set[str] = set()  #: content ids whose rows of `documents` are held
         self.db: duckdb.DuckDBPyConnection = connect(lake, memory=memory, spill=spill, held=True)
 
     def close(self) -> None:
@@ -47,9 +48,18 @@ class OneText:
         Raises:
             duckdb.Error: a file is lost or broken, or the time is over.
         """
-        if self._seen == (content_id, other) or (other is None and self._seen[0] == content_id):
-            return True
-        self._seen = (None, None)
+        if self._seen != content_id and not self._see(content_id):
+            return False
+        return other is None or other in self._with_text or self._take_text(other)
+
+    def _take_text(self, content_id: str) -> bool:
+        if not self._take(DOCUMENTS, [content_id], f"content_id = {sql_literal(content_id)}"):
+            return False
+        self._with_text.add(content_id)
+        return True
+
+    def _see(self, content_id: str) -> bool:
+        self._seen, self._with_text = None, set()
         for table in _TABLES:
             self.db.execute(f"DELETE FROM held_{table.name}")
         own = sql_literal(content_id)
@@ -59,8 +69,7 @@ class OneText:
             SELECT DISTINCT CASE WHEN content_id = {own} THEN earlier_id ELSE content_id END FROM held_duplicates
         """)]  # fmt: skip
         are_of_texts = f"content_id IN ({_listed(texts)})"
-        with_text = [each for each in (content_id, other) if each is not None]
-        if not self._take(DOCUMENTS, with_text, f"content_id IN ({_listed(with_text)})"):
+        if not self._take_text(content_id):
             return False
         if not self._take(CAPTURES, texts, are_of_texts):
             return False
@@ -79,7 +88,7 @@ class OneText:
             if new and not self._take(CAPTURES, new, condition):
                 return False
             known = digests
-        self._seen = (content_id, other)
+        self._seen = content_id
         return True
 
     def _take(self, table: Table, values: list[str], condition: str) -> bool:

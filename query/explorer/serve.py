@@ -21,6 +21,8 @@ _LOOPBACK = "127.0.0.1"
 PORT = 8765
 #: The most pages that a folder gets, and bytes of them.
 MOST_PAGES, MOST_BYTES = 1000, 50 << 20
+#: Seconds for which the first page waits until the lake is counted; then it shows what is known.
+_PATIENCE = 0.5
 #: So many requests may be open at once; seconds that a connection without one stays open.
 _REQUESTS, _IDLE = 64, 5
 
@@ -89,7 +91,10 @@ def explore(
     allowed = Allowed(frozenset(host_name), read_only_token, user_header)
     if not folders and allowed == Allowed():
         folders = check(["."])
-    with OpenLake(location, encoder=encoder, network=network) as opened, _listening(port) as listening:
+    with (
+        OpenLake(location, encoder=encoder, network=network, patience=_PATIENCE) as opened,
+        _listening(port) as listening,
+    ):
         opened.prepare(lambda context: overview.PAGE.answer(context, {}))
         config = uvicorn.Config(
             application(opened, allowed, table(folders)), lifespan="off", ws="none", loop="asyncio", log_config=None,

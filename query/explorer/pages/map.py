@@ -11,7 +11,9 @@ from typing import Any
 from archive.files import sql_literal
 from index.embeddings.table import encoders
 from index.tables import TOPICS
+from query.explorer.busy import Busy
 from query.explorer.context import Context
+from query.explorer.cube.background import Waiting
 from query.explorer.draw.fields import DrawnField
 from query.explorer.map.grid import COLUMNS, ROWS, Field, Grid
 from query.explorer.map.kept import kept_grid
@@ -29,10 +31,12 @@ SELECT content_id, first_seen, "first".url AS url, "first".title AS title FROM p
 class MapPage:
     """What the map shows."""
 
-    grid: Grid | None  #: null: no text has vectors
+    grid: Grid | None  #: null: no text has vectors, or the map is being drawn
     names: dict[int, str]  #: of topics
     others: tuple[str, ...]  #: encoders that have vectors too
     asked: dict[str, str]  #: the encoder, where one was asked for
+    seconds: float | None = None  #: for which it is being drawn
+    problem: str | None = None  #: why it cannot be drawn
 
     def drawn(self, href: Callable[[Address], str | None]) -> list[DrawnField]:
         """Return the fields as they are drawn.
@@ -88,8 +92,11 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
     if not present:
         return Answer("Map of texts", MapPage(None, {}, (), {}), context.asked, ("embed",), ())
     encoder = chosen(present, parameters["encoder"])
-    grid, asked = kept_grid(context, encoder), asked_for(parameters)
+    grid, asked = _grid(context, encoder), asked_for(parameters)
     others = tuple(each for each in present if each != encoder)
+    if isinstance(grid, Waiting):
+        waits = MapPage(None, {}, others, asked, grid.seconds, grid.problem)
+        return Answer("Map of texts", waits, context.asked, ("topics", "--encoder", encoder), (), is_final=False)
     found = MapPage(grid, _names(context, encoder), others, asked)
     links = [found.address(each) for each in grid.fields] + [to("map", encoder=each) for each in others]
     return Answer("Map of texts", found, context.asked, ("topics", "--encoder", encoder), tuple(links))
@@ -100,12 +107,16 @@ def one(context: Context, parameters: Mapping[str, Any]) -> Answer:
 
     Raises:
         NotThere: it has no texts.
+        Busy: the map is being drawn, or cannot be.
     """
     present = encoders(context.lake)
     if not present:
         raise NotThere("no text of the lake has vectors; `archive embed` computes them")
     encoder = chosen(present, parameters["encoder"])
-    found = [each for each in kept_grid(context, encoder).fields if each.position == parameters["position"]]
+    grid = _grid(context, encoder)
+    if isinstance(grid, Waiting):
+        raise Busy(grid.problem or "the map is being drawn; look again in a minute")
+    found = [each for each in grid.fields if each.position == parameters["position"]]
     if not found:
         raise NotThere("this field of the map has no texts")
     (field,), asked = found, asked_for(parameters)
@@ -121,6 +132,11 @@ def one(context: Context, parameters: Mapping[str, Any]) -> Answer:
         f"A field of the map: column {field.column + 1}, row {field.row + 1}", page, context.asked,
         ("topics", "--encoder", encoder), tuple(links),
     )  # fmt: skip
+
+
+def _grid(context: Context, encoder: str) -> Grid | Waiting:
+    """Return the map. To compute it takes long where there are many vectors."""
+    return context.made(("map", encoder), lambda own: kept_grid(own, encoder))
 
 
 def _names(context: Context, encoder: str) -> dict[int, str]:

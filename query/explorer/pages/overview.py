@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from archive.dates import UNPROVEN
 from archive.evidence.grade import DEFAULT
+from archive.files import sql_literal
 from archive.proofs import ACCEPTABLE
 from archive.reasons import DAMAGE, DATE_PROBLEMS, REJECTS
+from archive.show import count_of
 from archive.tables import INDEX
 from index import tables as index_tables
 from index.embeddings.table import EMBEDDINGS
@@ -85,9 +87,16 @@ FROM sources WHERE format <> '{INDEX}' GROUP BY day ORDER BY day
 """
 #: The texts that were seen for the longest time: where to begin to look.
 _LONGEST = f"""
-SELECT content_id, first_seen, last_seen, "first".url, "first".title FROM proofs
-ORDER BY last_seen - first_seen DESC, content_id LIMIT {_MOST}
+SELECT content_id, min(captured_at) AS first_seen, max(captured_at) AS last_seen
+FROM moments AS captures WHERE {ACCEPTABLE} AND captures.grade <= '{DEFAULT}'
+GROUP BY content_id ORDER BY last_seen - first_seen DESC, content_id LIMIT {_MOST}
 """
+_WHERE = """
+SELECT content_id, "first".url, "first".title FROM proofs WHERE content_id IN ({ids})
+"""
+
+Value = TypeVar("Value")
+Rows = list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,78 +161,115 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What the first page shows."""
+    """What the first page shows. What is null is still being counted."""
 
-    files: int
-    records: int
-    captures: int
-    bytes: int  #: read from the files
-    texts: int
-    undated_texts: int  #: texts without any acceptable capture
-    captures_by_month: Mapping[str, Mapping[str, int]]  #: month, or `unproven` → grade → captures
-    texts_by_month: Mapping[str, Mapping[str, int]]  #: month first seen → grade of the capture that dates it → texts
-    hosts_in_all: int
-    hosts: tuple[Site, ...]  #: those with the most captures
-    domains: tuple[Share, ...]
-    tlds: tuple[Share, ...]
-    languages: Mapping[str, int]  #: language, or `unknown` → texts
-    rejects: tuple[Code, ...]
-    date_problems: tuple[Code, ...]
-    growth: tuple[Day, ...]
-    longest: tuple[LongText, ...]
+    files: int | None
+    records: int | None
+    captures: int | None
+    bytes: int | None  #: read from the files
+    texts: int | None
+    undated_texts: int | None  #: texts without any acceptable capture
+    captures_by_month: Mapping[str, Mapping[str, int]] | None  #: month, or `unproven` → grade → captures
+    texts_by_month: Mapping[str, Mapping[str, int]] | None  #: month first seen → grade of what dates it → texts
+    hosts_in_all: int | None
+    hosts: tuple[Site, ...] | None  #: those with the most captures
+    domains: tuple[Share, ...] | None
+    tlds: tuple[Share, ...] | None
+    languages: Mapping[str, int] | None  #: language, or `unknown` → texts
+    rejects: tuple[Code, ...] | None
+    date_problems: tuple[Code, ...] | None
+    growth: tuple[Day, ...] | None
+    longest: tuple[LongText, ...] | None
     gaps: tuple[Gap, ...]
+    uncounted: tuple[str, ...] = ()  #: what is still being counted, in words
 
 
 def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
     """Count what the lake holds."""
-    totals = next(iter(context.count("What was read", _TOTALS)), (0, 0, 0, 0, None, None))
-    by_month = _nested(context.count("Captures by month and grade", _CAPTURES))
-    texts_by_month = _nested(context.count("Texts by the month in which they were first seen, and grade", _TEXTS))
-    languages = {name or "unknown": count for name, count in context.count("Texts by language", _LANGUAGES)}
-    hosts, most = next(iter(context.count("How many hosts, and how large the largest is", _SPREAD)), (0, 0))
-    texts = sum(languages.values())
+    totals = context.count("What was read", _TOTALS)
+    files, records, captures, size, *_ = (None,) * 4 if totals is None else next(iter(totals), (0, 0, 0, 0))
+    by_month = _known(context.count("Captures by month and grade", _CAPTURES), _nested)
+    texts_by_month = _known(
+        context.count("Texts by the month in which they were first seen, and grade", _TEXTS), _nested
+    )
+    languages = _known(
+        context.count("Texts by language", _LANGUAGES), lambda rows: {name or "unknown": count for name, count in rows}
+    )
+    spread = context.count("How many hosts, and how large the largest is", _SPREAD)
+    hosts, most = (None, 0) if spread is None else next(iter(spread), (0, 0))
+    texts = None if languages is None else sum(languages.values())
     overview = Overview(
-        files=totals[0],
-        records=totals[1],
-        captures=totals[2],
-        bytes=totals[3],
+        files=files,
+        records=records,
+        captures=captures,
+        bytes=size,
         texts=texts,
-        undated_texts=max(texts - sum(sum(each.values()) for each in texts_by_month.values()), 0),
+        undated_texts=_undated(texts, texts_by_month),
         captures_by_month=by_month,
         texts_by_month=texts_by_month,
         hosts_in_all=hosts,
-        hosts=tuple(Site(*row) for row in context.count("The largest hosts", _HOSTS)),
-        domains=tuple(Share(*row) for row in context.count("The largest domains", _DOMAINS)),
-        tlds=tuple(Share(*row) for row in context.count("Top-level domains", _TLDS)),
+        hosts=_known(context.count("The largest hosts", _HOSTS), _each(Site)),
+        domains=_known(context.count("The largest domains", _DOMAINS), _each(Share)),
+        tlds=_known(context.count("Top-level domains", _TLDS), _each(Share)),
         languages=languages,
-        rejects=tuple(
-            Code(code, REJECTS.get("http-NNN" if code.startswith("http-") else code, ""), count, code in DAMAGE)
-            for code, count in context.count("Records that gave no text, by reason", _REJECTS)
+        rejects=_known(context.count("Records that gave no text, by reason", _REJECTS), _each(_reject)),
+        date_problems=_known(
+            context.count("Captures whose date proves nothing, by reason", _PROBLEMS),
+            _each(lambda code, count: Code(code, DATE_PROBLEMS.get(code, ""), count)),
         ),
-        date_problems=tuple(
-            Code(code, DATE_PROBLEMS.get(code, ""), count)
-            for code, count in context.count("Captures whose date proves nothing, by reason", _PROBLEMS)
-        ),
-        growth=tuple(Day(*row) for row in context.count("What came on each day", _GROWTH)),
-        longest=tuple(LongText(*row) for row in context.count("Texts that were seen longest", _LONGEST)),
+        growth=_known(context.count("What came on each day", _GROWTH), _each(Day)),
+        longest=_longest(context),
         gaps=(),
     )
     gaps = (*_thin(overview, most), *_stages(context, texts))
     return Answer(
         title="Overview",
-        data=replace(overview, gaps=gaps),
+        data=replace(overview, gaps=gaps, uncounted=context.uncounted),
         sql=context.asked,
         command=("stats",),
         links=tuple(_links(overview)),
+        is_final=not context.uncounted,
+    )
+
+
+def _known(rows: Rows | None, make: Callable[[Rows], Value]) -> Value | None:
+    return None if rows is None else make(rows)
+
+
+def _each(make: Callable[..., Value]) -> Callable[[Rows], tuple[Value, ...]]:
+    return lambda rows: tuple(make(*row) for row in rows)
+
+
+def _reject(code: str, count: int) -> Code:
+    return Code(code, REJECTS.get("http-NNN" if code.startswith("http-") else code, ""), count, code in DAMAGE)
+
+
+def _undated(texts: int | None, by_month: Mapping[str, Mapping[str, int]] | None) -> int | None:
+    if texts is None or by_month is None:
+        return None
+    return max(texts - sum(sum(each.values()) for each in by_month.values()), 0)
+
+
+def _longest(context: Context) -> tuple[LongText, ...] | None:
+    found = context.count("Texts that were seen longest", _LONGEST)
+    if not found:
+        return None if found is None else ()
+    ids = ", ".join(sql_literal(row[0]) for row in found)
+    where = context.count("Where these were seen first", _WHERE.format(ids=ids), is_narrow=False)
+    if where is None:
+        return None
+    seen = {content_id: (url, title) for content_id, url, title in where}
+    return tuple(
+        LongText(content_id, first, last, *seen.get(content_id, (None, None))) for content_id, first, last in found
     )
 
 
 def _links(overview: Overview) -> Iterable[Address]:
     found = [
-        *(to("text", content_id=each.content_id) for each in overview.longest),
-        *(url_page(each.url) for each in overview.longest),
-        *(host_page(each.host) for each in overview.hosts),
-        *(domain_page(each.name) for each in overview.domains),
+        *(to("text", content_id=each.content_id) for each in overview.longest or ()),
+        *(url_page(each.url) for each in overview.longest or ()),
+        *(host_page(each.host) for each in overview.hosts or ()),
+        *(domain_page(each.name) for each in overview.domains or ()),
     ]
     return dict.fromkeys(each for each in found if each)
 
@@ -237,28 +283,30 @@ def _nested(rows: Iterable[tuple[str, str, int]]) -> dict[str, dict[str, int]]:
 
 def _thin(overview: Overview, most: int) -> Iterable[Gap]:
     """Tell what the numbers show: months without captures, one host for all, dates that prove nothing."""
-    if not overview.captures:
+    if overview.captures == 0:
         yield Gap("There is no capture in this lake.", "archive ingest SOURCE")
         return
-    months = {month: sum(each.values()) for month, each in overview.captures_by_month.items() if month != UNPROVEN}
+    by_month = overview.captures_by_month or {}
+    months = {month: sum(each.values()) for month, each in by_month.items() if month != UNPROVEN}
+    undated = sum(by_month.get(UNPROVEN, {}).values())
+    captures = sum(months.values()) + undated
     if months:
         yield from _months(months)
-    if most > _MUCH * overview.captures and overview.hosts_in_all > 1:
-        yield Gap(f"One host has {most / overview.captures:.0%} of the captures.")
-    undated = sum(overview.captures_by_month.get(UNPROVEN, {}).values())
+    if most > _MUCH * captures > 0 and (overview.hosts_in_all or 0) > 1:
+        yield Gap(f"One host has {most / captures:.0%} of the captures.")
     if undated:
         yield Gap(
-            f"{undated:,} captures ({undated / overview.captures:.1%}) have a date that proves nothing.",
+            f"{count_of(undated, 'capture')} ({undated / captures:.1%}) with a date that proves nothing.",
             "archive audit",
         )
-    claimed = sum(each.get("E", 0) for each in overview.texts_by_month.values())
+    claimed = sum(each.get("E", 0) for each in (overview.texts_by_month or {}).values())
     if claimed:
-        yield Gap(f"{claimed:,} texts are dated by a claim alone (grade E): clean sets leave them out.")
+        yield Gap(f"{count_of(claimed, 'text')} dated by a claim alone (grade E): clean sets leave out such texts.")
     if overview.undated_texts:
-        yield Gap(f"{overview.undated_texts:,} texts have no acceptable capture.")
-    damaged = sum(each.records for each in overview.rejects if each.is_damage)
+        yield Gap(f"{count_of(overview.undated_texts, 'text')} without any acceptable capture.")
+    damaged = sum(each.records for each in overview.rejects or () if each.is_damage)
     if damaged:
-        yield Gap(f"{damaged:,} records are damaged: there should be more text.", "archive ingest SOURCE")
+        yield Gap(f"{count_of(damaged, 'record')} damaged: there should be more text.", "archive ingest SOURCE")
 
 
 def _months(months: Mapping[str, int]) -> Iterable[Gap]:
@@ -279,9 +327,9 @@ _STAGES = {
 }
 
 
-def _stages(context: Context, texts: int) -> Iterable[Gap]:
+def _stages(context: Context, texts: int | None) -> Iterable[Gap]:
     """Tell which stages have not run over all texts."""
-    if not texts:
+    if texts == 0:
         return
     if not context.lake.has(index_tables.DUPLICATES):
         yield Gap("Near-duplicates are not known: a text that was copied has no witness.", "archive index")
@@ -293,12 +341,12 @@ def _stages(context: Context, texts: int) -> Iterable[Gap]:
         if not context.lake.has(table):
             yield Gap(f"No text has {what}.", f"archive {command}")
             continue
-        ((without,),) = context.count(
+        found = context.count(
             f"Texts without {what}",
             f"SELECT count(*) FROM documents ANTI JOIN {table.name} USING (content_id)",
         )
-        if without:
-            yield Gap(f"{without:,} texts have no {what}.", f"archive {command}")
+        if found and found[0][0]:
+            yield Gap(f"{count_of(found[0][0], 'text')} without {what}.", f"archive {command}")
 
 
 PAGE = Page("overview", "/", answer, menu="Overview")

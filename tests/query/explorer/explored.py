@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,9 +67,19 @@ def serving(*options: str) -> Iterator[str]:
         line = process.stdout.readline()
         try:
             assert line, process.stderr.read()
-            yield line.split()[0].rstrip("/")
+            found = line.split()[0].rstrip("/")
+            _wait_until_counted(found)
+            yield found
         finally:
             process.terminate()
+
+
+def _wait_until_counted(address: str) -> None:
+    """Wait until the first page is whole, where everybody may look at it."""
+    while (given := httpx.get(f"{address}/index.json", timeout=60)).status_code == 200:
+        if not given.json()["data"]["uncounted"]:
+            return
+        time.sleep(0.05)
 
 
 @pytest.fixture

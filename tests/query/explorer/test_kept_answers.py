@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +12,6 @@ pytest.importorskip("starlette")
 from conftest import record, rows, take
 
 from archive.lake import Lake
-from query.explorer.busy import Busy
 from query.explorer.context import OpenLake
 from query.explorer.kept import KeptAnswers
 from query.explorer.pages.table import PAGES
@@ -28,10 +25,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def later() -> float:
-    return time.monotonic() + 60
-
-
 def test_an_answer_is_asked_for_once_and_again_for_another_version(cache: Path) -> None:
     asked: list[int] = []
 
@@ -40,40 +33,22 @@ def test_an_answer_is_asked_for_once_and_again_for_another_version(cache: Path) 
         return pa.table({"a": [len(asked)], "b": ["x"]})
 
     for _ in range(2):
-        assert KeptAnswers("lake", {"captures": 1}).rows("SELECT 1", ask, later()) == [(1, "x")]
-    assert KeptAnswers("lake", {"captures": 1}).rows("SELECT 2", ask, later()) == [(2, "x")]
-    assert KeptAnswers("lake", {"captures": 2}).rows("SELECT 1", ask, later()) == [(3, "x")]
+        assert KeptAnswers("lake", {"captures": 1}).rows("SELECT 1", ask) == [(1, "x")]
+    assert KeptAnswers("lake", {"captures": 1}).rows("SELECT 2", ask) == [(2, "x")]
+    assert KeptAnswers("lake", {"captures": 2}).rows("SELECT 1", ask) == [(3, "x")]
     assert len(list(cache.rglob("answers-*.parquet"))) == 1  # those of the earlier version are gone
-    assert KeptAnswers("other", {"captures": 2}).rows("SELECT 1", ask, later()) == [(4, "x")]
+    assert KeptAnswers("other", {"captures": 2}).rows("SELECT 1", ask) == [(4, "x")]
 
 
 @pytest.mark.parametrize("damage", ["content", "sum"])
 def test_a_damaged_answer_is_made_again(cache: Path, damage: str) -> None:
     answers = KeptAnswers("lake", {})
-    answers.rows("SELECT 1", lambda: pa.table({"a": [1]}), later())
+    answers.rows("SELECT 1", lambda: pa.table({"a": [1]}))
     (path,) = cache.rglob(f"answers-*.parquet{'.sum' * (damage == 'sum')}")
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    assert answers.rows("SELECT 1", lambda: pa.table({"a": [2]}), later()) == [(2,)]
-
-
-def test_who_asks_for_what_is_being_counted_waits_and_is_told() -> None:
-    answers, begun, end = KeptAnswers("lake", {}), threading.Event(), threading.Event()
-
-    def ask() -> pa.Table:
-        begun.set()
-        assert end.wait(60)
-        return pa.table({"a": [1]})
-
-    worker = threading.Thread(target=lambda: answers.rows("SELECT 1", ask, later()))
-    worker.start()
-    assert begun.wait(60)
-    with pytest.raises(Busy, match="counted for the first time"):
-        answers.rows("SELECT 1", ask, time.monotonic())
-    end.set()
-    worker.join()
-    assert answers.rows("SELECT 1", ask, time.monotonic()) == [(1,)]
+    assert answers.rows("SELECT 1", lambda: pa.table({"a": [2]})) == [(2,)]
 
 
 def test_the_overview_of_a_lake_that_grew_counts_what_came(tmp_path: Path, cache: Path) -> None:

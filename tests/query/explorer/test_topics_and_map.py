@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,9 @@ from query.explorer.draw.fields import DrawnField, fields
 from query.explorer.map import grid as made
 from query.explorer.map.kept import kept_grid
 from query.explorer.map.project import directions, unit
+from query.explorer.page import Address
+from query.explorer.pages.table import PAGES
+from query.explorer.show import Shown
 
 BREAD = [f"bread flour oven dough number{at} yeast" for at in range(60)]
 STARS = [f"planet orbit star telescope number{at} comet" for at in range(60)]
@@ -58,8 +62,30 @@ def served(full: Lake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[htt
     patch = pytest.MonkeyPatch()
     patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("caches")))
     with serving("--lake", full.location) as address, httpx.Client(base_url=address, timeout=60) as opened:
+        while opened.get("/map.json").json()["data"]["seconds"] is not None:
+            time.sleep(0.05)
         yield opened
     patch.undo()
+
+
+def test_a_map_that_is_being_drawn_says_so_and_is_there_soon(
+    full: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    values = PAGES["map"].parse([])
+    with OpenLake(full.location, patience=0) as opened:
+        answer = opened.answer("map", lambda context: PAGES["map"].answer(context, values), lambda each: each.is_final)
+        assert answer.data.grid is None
+        html = Shown(PAGES, full.location).html(PAGES["map"], Address("map"), answer)
+        assert "is being drawn" in html
+        assert '<meta http-equiv="refresh"' in html
+        while not answer.is_final:
+            time.sleep(0.02)
+            answer = opened.answer(
+                "map", lambda context: PAGES["map"].answer(context, values), lambda each: each.is_final
+            )
+        encoder = lb.topics(full).encoder
+        assert answer.data.grid == opened.answer(None, lambda context: kept_grid(context, encoder))
 
 
 def test_topics_are_those_of_the_command(full: Lake, served: httpx.Client) -> None:
