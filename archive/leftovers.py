@@ -33,7 +33,7 @@ _CACHED = {
     ),
     "maps": re.compile(r"maps/[0-9a-f]{32}/(lake|grid-[0-9a-f]{16}-[0-9a-f]{32}\.json)"),
     "explorer": re.compile(
-        r"explorer/[0-9a-f]{32}/((cube|places-[a-z]+|answers-[0-9a-f]{32})-[0-9a-f]{32}\.parquet"
+        r"explorer/[0-9a-f]{32}/((cube|places-[a-z]+|sites-[a-z]+|answers-[0-9a-f]{32})-[0-9a-f]{32}\.parquet"
         r"(\.[0-9a-f]{8}\.part|\.sum)?|lock|lake)"
     ),
     "commoncrawl": re.compile(r"commoncrawl/(own|of-[0-9a-f]{16})/.+"),

@@ -19,7 +19,22 @@ CREATE TEMP MACRO origin_of(url) AS nullif(regexp_replace(regexp_replace(lower(
     '\1\2'), '')
 """
 
-#: A revisit says the same as the record with its digest. A site without a file (4xx) says nothing against anybody.
+#: The files with rules. A revisit says the same as the record with its digest.
+RULES = """
+SELECT origin_of(own.url) AS origin, own.rules AS kind, coalesce(own.rules_text, first.text) AS text,
+       own.captured_at, own.status, own.truncated, own.date_problem, own.grade, own.date_source, own.url, own.via,
+       own.file, own."offset", own.skip, own.length, own.record_id, own.record_sha256, own.operator
+FROM stored_captures AS own
+LEFT JOIN (
+    SELECT digest, rules, any_value(rules_text) AS text
+    FROM (SELECT unnest([payload_digest, transfer_digest]) AS digest, rules, rules_text FROM stored_captures
+          WHERE rules_text IS NOT NULL)
+    WHERE digest NOT LIKE 'md5:%' GROUP BY ALL
+) AS first ON own.record_type = 'revisit' AND own.rules = first.rules
+              AND own.payload_digest = first.digest
+WHERE own.rules IS NOT NULL
+"""
+#: What they say. A site without a file (4xx) says nothing against anybody.
 _SITE_RULES = f"""
 SELECT origin, kind, captured_at, status, text, usage_of(CASE WHEN kind = '{ROBOTS}' THEN text END) AS usage,
        CASE WHEN kind = '{ROBOTS}' THEN CASE WHEN status // 100 = 4 THEN [] ELSE shut_out(text, origin || '/') END END
@@ -27,18 +42,7 @@ SELECT origin, kind, captured_at, status, text, usage_of(CASE WHEN kind = '{ROBO
        CASE WHEN kind = '{TDMREP}' THEN tdm_reserved(text, origin || '/') END AS tdm_reserved,
        truncated, date_problem, grade, date_source, url, via, file, "offset", skip, length,
        record_id, record_sha256, operator
-FROM (
-    SELECT own.*, origin_of(own.url) AS origin, own.rules AS kind, coalesce(own.rules_text, first.text) AS text
-    FROM stored_captures AS own
-    LEFT JOIN (
-        SELECT digest, rules, any_value(rules_text) AS text
-        FROM (SELECT unnest([payload_digest, transfer_digest]) AS digest, rules, rules_text FROM stored_captures
-              WHERE rules_text IS NOT NULL)
-        WHERE digest NOT LIKE 'md5:%' GROUP BY ALL
-    ) AS first ON own.record_type = 'revisit' AND own.rules = first.rules
-                  AND own.payload_digest = first.digest
-    WHERE own.rules IS NOT NULL
-)
+FROM ({{rules}})
 """
 
 #: Of the rules in front of a capture and behind it, those that are nearer in time; at one distance those in front. Half
@@ -73,18 +77,25 @@ FROM (
 )
 """
 
-VIEWS = (
-    View(
-        "site_rules",
-        _SITE_RULES,
-        {"origin": "VARCHAR", "kind": "VARCHAR", "captured_at": "TIMESTAMPTZ", "status": "SMALLINT", "text":
-         "VARCHAR", "usage": "VARCHAR[]", "shut_out": "VARCHAR[]", "tdm_reserved": "BOOLEAN", "truncated": "VARCHAR",
-         "date_problem": "VARCHAR", "grade": "VARCHAR", "date_source": "VARCHAR", "url": "VARCHAR", "via": "VARCHAR",
-         "file": "VARCHAR", "offset": "BIGINT", "skip": "BIGINT", "length": "BIGINT", "record_id": "VARCHAR",
-         "record_sha256": "VARCHAR", "operator": "VARCHAR"},
-    ),
-    View("opt_outs", _OPT_OUTS),
-)  # fmt: skip
+
+def views(rules: str = RULES) -> tuple[View, View]:
+    """Return the views, each after those that it reads.
+
+    Args:
+        rules: SQL of the files with rules, with the columns of `RULES`.
+    """
+    return (
+        View(
+            "site_rules",
+            _SITE_RULES.format(rules=rules),
+            {"origin": "VARCHAR", "kind": "VARCHAR", "captured_at": "TIMESTAMPTZ", "status": "SMALLINT", "text":
+             "VARCHAR", "usage": "VARCHAR[]", "shut_out": "VARCHAR[]", "tdm_reserved": "BOOLEAN", "truncated": "VARCHAR",
+             "date_problem": "VARCHAR", "grade": "VARCHAR", "date_source": "VARCHAR", "url": "VARCHAR", "via": "VARCHAR",
+             "file": "VARCHAR", "offset": "BIGINT", "skip": "BIGINT", "length": "BIGINT", "record_id": "VARCHAR",
+             "record_sha256": "VARCHAR", "operator": "VARCHAR"},
+        ),
+        View("opt_outs", _OPT_OUTS),
+    )  # fmt: skip
 
 
 def add_functions(db: duckdb.DuckDBPyConnection) -> None:

@@ -147,7 +147,7 @@ VIEWS = (
     View("sources", "SELECT * EXCLUDE (files) FROM stored_sources"),
     View("attestations", "SELECT * FROM stored_attestations"),
     View("retractions", "SELECT * FROM stored_retractions"),
-    *opt_outs.VIEWS,
+    *opt_outs.views(),
 )
 
 

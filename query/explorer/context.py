@@ -30,6 +30,7 @@ from query.explorer.one_text import OneText
 from query.explorer.passage_index import OpenPassages
 from query.explorer.places import Places
 from query.explorer.pool import Pool
+from query.explorer.sites import Of, Sites, SiteViews
 from query.explorer.whole_lake import WholeLake
 from query.sql import connect, query_error
 from query.verify.one_text import RecordCheck, cite_text
@@ -54,10 +55,16 @@ _LOOK = 0.02
 _MADE = 8
 #: So many answers are kept.
 _KEPT = 200
+#: Seconds that the end of a server waits for what is made.
+_END = 5.0
 #: Seconds that a page waits until it is known where the rows of its text are.
 _WAIT = 15.0
 
 Value = TypeVar("Value")
+
+
+#: Connects to the lake, or to the rows of texts (and of what one more says), or to those of sites.
+Connect = Callable[[tuple[str, ...], str | None, Of | None], duckdb.DuckDBPyConnection]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,7 @@ class Context:
         lake: Lake,
         versions: Mapping[str, int | None],
         counting: Counting,
-        connection: Callable[[str | None, str | None], duckdb.DuckDBPyConnection],
+        connection: Connect,
         checking: Checking,
         lookup: Callable[[], contextlib.AbstractContextManager[Lookup]],
         passages: Callable[[], contextlib.AbstractContextManager[PassageIndex]],
@@ -106,16 +113,23 @@ class Context:
         self._asked: list[Question] = []
 
     def rows(
-        self, about: str, sql: str, of_text: str | None = None, and_text: str | None = None
+        self,
+        about: str,
+        sql: str,
+        of_text: str | tuple[str, ...] | None = None,
+        and_text: str | None = None,
+        of_sites: Of | None = None,
     ) -> list[tuple[Any, ...]]:
         """Ask the lake in SQL, which the page then shows.
 
         Args:
             about: what the question answers, for who reads the SQL.
             sql: complete, so that it can be copied; put values in by `archive.files.sql_literal`.
-            of_text: the content id of the one text that it asks about. Then only the rows that belong to it are read,
+            of_text: the content id of the one text that it asks about, or those of a few. Then only the rows that belong to it are read,
                 as `query.explorer.one_text.OneText` says: the answer is the same, and soon there.
             and_text: that of a near-duplicate, where the question also asks what that one says.
+            of_sites: the sites that it asks about. Then only their rows are read, as
+                `query.explorer.sites.SiteViews` says: the answer is the same.
 
         Raises:
             QueryError: DuckDB cannot answer it within its memory.
@@ -123,20 +137,25 @@ class Context:
         """
         self._asked.append(Question(about, _tidy(sql)))
         with _as_errors():
-            return self._connection(of_text, and_text).execute(sql).fetchall()
+            of_texts = (of_text,) if isinstance(of_text, str) else of_text or ()
+            return self._connection(of_texts, and_text, of_sites).execute(sql).fetchall()
 
-    def rows_within(self, seconds: float, about: str, sql: str) -> tuple[list[tuple[Any, ...]], bool]:
+    def rows_within(
+        self, seconds: float, about: str, sql: str, of_sites: Of | None = None
+    ) -> tuple[list[tuple[Any, ...]], bool]:
         """Ask the same for a time.
 
         Args:
             sql: without an order, so that rows come as they are found.
+            of_sites: as of `rows`.
 
         Returns:
             the rows that were found by then, and whether these are all.
         """
         self._asked.append(Question(about, _tidy(sql)))
         found: list[tuple[Any, ...]] = []
-        db = self._connection(None, None)
+        with _as_errors():
+            db = self._connection((), None, of_sites)
         timer = threading.Timer(seconds, db.interrupt)
         timer.daemon = True
         timer.start()
@@ -162,7 +181,7 @@ class Context:
         if question not in self._asked:
             self._asked.append(question)
         with _as_errors():
-            yield from self._connection(None, None).sql(sql).to_arrow_reader(size)
+            yield from self._connection((), None, None).sql(sql).to_arrow_reader(size)
 
     def count(self, about: str, sql: str, is_narrow: bool = True) -> list[tuple[Any, ...]] | None:
         """Ask the same of the whole lake, where it takes long: the answer is kept outside the lake, for its version.
@@ -196,9 +215,11 @@ class Context:
         """What is still being counted of the whole lake: what the questions are about."""
         return tuple(self._uncounted)
 
-    def row(self, about: str, sql: str, of_text: str | None = None) -> tuple[Any, ...] | None:
+    def row(
+        self, about: str, sql: str, of_text: str | None = None, of_sites: Of | None = None
+    ) -> tuple[Any, ...] | None:
         """Ask the same where there is one row, or none."""
-        return next(iter(self.rows(about, sql, of_text)), None)
+        return next(iter(self.rows(about, sql, of_text, of_sites=of_sites)), None)
 
     def check(self, content_id: str) -> tuple[RecordCheck, ...]:
         """Go back to the records that date a text. None where no capture dates it, or the lake does not hold the text.
@@ -206,7 +227,7 @@ class Context:
         Raises:
             Busy: another text is being verified, or it takes too long.
         """
-        return self._checking.check(cite_text(self._connection(content_id, None), content_id), self.versions)
+        return self._checking.check(cite_text(self._connection((content_id,), None, None), content_id), self.versions)
 
     @property
     def asked(self) -> tuple[Question, ...]:
@@ -258,6 +279,8 @@ class OpenLake:
         self._lakes: Pool[duckdb.DuckDBPyConnection] = Pool(seconds)
         self._texts: Pool[OneText] = Pool(seconds)
         self._row_index: Places | None = None
+        self._by_site: Pool[SiteViews] = Pool(seconds)
+        self._sites: Sites | None = None
         self._whole_lake: WholeLake | None = None
         self._answers: OrderedDict[object, _Kept] = OrderedDict()
         self._counting = Counting()
@@ -276,8 +299,10 @@ class OpenLake:
 
     def close(self) -> None:
         with self._lock:
-            whole_lake = self._whole_lake
+            whole_lake, sites = self._whole_lake, self._sites
             self._renew({})
+        if sites is not None:
+            sites.wait(_END)
         if whole_lake is not None:
             whole_lake.close()
         self._made.stop()
@@ -355,9 +380,13 @@ class OpenLake:
         """Drop what belongs to another version."""
         self._versions, self._answers = versions, OrderedDict()
         self._row_index = None  # closed once nobody uses it
+        if self._sites is not None:
+            self._sites.end()
+        self._sites = None
         self._whole_lake = None  # ends once it has answered
         self._lakes.renew(versions)
         self._texts.renew(versions)
+        self._by_site.renew(versions)
 
     @contextlib.contextmanager
     def _context(self, versions: Mapping[str, int | None], posted: bool = False) -> Iterator[Context]:
@@ -372,11 +401,23 @@ class OpenLake:
                 )
             )
 
-            def connection(of_text: str | None, and_text: str | None) -> duckdb.DuckDBPyConnection:
+            some = lru_cache(
+                lambda sites: stack.enter_context(
+                    self._by_site.take(versions, lambda: SiteViews(lake, sites, self._memory, self._spill.name))
+                )
+            )
+
+            def connection(
+                of_texts: tuple[str, ...], and_text: str | None, of_sites: Of | None
+            ) -> duckdb.DuckDBPyConnection:
                 begin()
-                if of_text is not None and (row_index := self._places_of(lake, versions)):
+                if of_sites is not None and (sites := self._sites_of(lake, versions)):
+                    views = some(sites)
+                    views.see(of_sites)
+                    return views.db
+                if of_texts and (row_index := self._places_of(lake, versions)):
                     text = one(row_index)
-                    if text.see(of_text, and_text):
+                    if text.see(of_texts, and_text):
                         return text.db
                 return whole_lake()
 
@@ -386,7 +427,7 @@ class OpenLake:
         self,
         lake: Lake,
         versions: Mapping[str, int | None],
-        connection: Callable[[str | None, str | None], duckdb.DuckDBPyConnection],
+        connection: Connect,
         posted: bool = False,
     ) -> Context:
         return Context(
@@ -440,6 +481,7 @@ class OpenLake:
         def work() -> None:
             versions = self._now()
             self._begun_places(self._lake.at(versions), versions)
+            self._begun_sites(self._lake.at(versions), versions)
             is_counting = True
             try:
                 while is_counting and versions is self._versions:  # some questions follow from the answers of others
@@ -485,6 +527,27 @@ class OpenLake:
             if self._row_index is None:
                 self._row_index = Places(lake, versions, self._spill.name)
             return self._row_index
+
+    def _sites_of(self, lake: Lake, versions: Mapping[str, int | None]) -> Sites | None:
+        """Return what the lake has by site; None where that cannot be kept, and for an earlier version.
+
+        Raises:
+            Busy: it is worked on.
+        """
+        sites = self._begun_sites(lake, versions)
+        if sites is None:
+            return None
+        if not sites.wait(_WAIT):
+            raise Busy("the sites of this lake are being sorted for these pages; look again in some minutes")
+        return sites if sites.is_made else None
+
+    def _begun_sites(self, lake: Lake, versions: Mapping[str, int | None]) -> Sites | None:
+        with self._lock:
+            if versions is not self._versions:
+                return None
+            if self._sites is None:
+                self._sites = Sites(lake, versions, self._memory, self._spill.name)
+            return self._sites
 
 
 @contextlib.contextmanager

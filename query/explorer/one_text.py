@@ -1,11 +1,11 @@
-"""A lake of one text: the views of `query.sql` over the rows that belong to it, and over no other row.
+"""A lake of one text, or of a few: the views of `query.sql` over the rows that belong to it, and over no other row.
 
 So a page about a text needs a few files and not all, and what it says comes through the same SQL as everywhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import duckdb
 
@@ -29,7 +29,7 @@ class OneText:
 
     def __init__(self, lake: Lake, index: Places, memory: str, spill: str) -> None:
         self._index = index
-        self._seen: str | None = None
+        self._seen: tuple[str, ...] = ()
         self._with_text: set[str] = set()  #: content ids whose rows of `documents` are held
         self.db: duckdb.DuckDBPyConnection = connect(lake, memory=memory, spill=spill, held=True)
 
@@ -39,37 +39,37 @@ class OneText:
     def interrupt(self) -> None:
         self.db.interrupt()
 
-    def see(self, content_id: str, other: str | None = None) -> bool:
-        """See this text from now on. Returns False where it has too many rows.
+    def see(self, texts: tuple[str, ...], other: str | None = None) -> bool:
+        """See these texts from now on. Returns False where they have too many rows.
 
         Args:
-            other: a near-duplicate of it, of which `documents` has what it says too.
+            other: a near-duplicate of one, of which `documents` has what it says too.
 
         Raises:
             duckdb.Error: a file is lost or broken, or the time is over.
         """
-        if self._seen != content_id and not self._see(content_id):
+        if self._seen != texts and not self._see(texts):
             return False
-        return other is None or other in self._with_text or self._take_text(other)
+        return other is None or other in self._with_text or self._take_texts((other,))
 
-    def _take_text(self, content_id: str) -> bool:
-        if not self._take(DOCUMENTS, [content_id], f"content_id = {sql_literal(content_id)}"):
+    def _take_texts(self, texts: tuple[str, ...]) -> bool:
+        if not self._take(DOCUMENTS, texts, f"content_id IN ({_listed(texts)})"):
             return False
-        self._with_text.add(content_id)
+        self._with_text.update(texts)
         return True
 
-    def _see(self, content_id: str) -> bool:
-        self._seen, self._with_text = None, set()
+    def _see(self, of: tuple[str, ...]) -> bool:
+        self._seen, self._with_text = (), set()
         for table in _TABLES:
             self.db.execute(f"DELETE FROM held_{table.name}")
-        own = sql_literal(content_id)
-        if not self._take(DUPLICATES, [content_id], f"content_id = {own} OR earlier_id = {own}"):
+        own = _listed(of)
+        if not self._take(DUPLICATES, of, f"content_id IN ({own}) OR earlier_id IN ({own})"):
             return False
-        texts = [content_id, *self._strings(f"""
-            SELECT DISTINCT CASE WHEN content_id = {own} THEN earlier_id ELSE content_id END FROM held_duplicates
+        texts = [*of, *self._strings(f"""
+            SELECT DISTINCT CASE WHEN content_id IN ({own}) THEN earlier_id ELSE content_id END FROM held_duplicates
         """)]  # fmt: skip
         are_of_texts = f"content_id IN ({_listed(texts)})"
-        if not self._take_text(content_id):
+        if not self._take_texts(of):
             return False
         if not self._take(CAPTURES, texts, are_of_texts):
             return False
@@ -88,10 +88,10 @@ class OneText:
             if new and not self._take(CAPTURES, new, condition):
                 return False
             known = digests
-        self._seen = content_id
+        self._seen = of
         return True
 
-    def _take(self, table: Table, values: list[str], condition: str) -> bool:
+    def _take(self, table: Table, values: Sequence[str], condition: str) -> bool:
         rows = self._index.find(table, values) if len(values) <= _MOST else []
         if max(len(values), len(rows)) > _MOST:
             return False

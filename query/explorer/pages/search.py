@@ -19,6 +19,7 @@ from query.explorer.context import Context
 from query.explorer.guard import BODY
 from query.explorer.page import Address, Answer, Page, to
 from query.explorer.parameters import BadParameter, Parameter, choice, text
+from query.explorer.sites import Of
 from query.history import addresses
 
 #: So many words, or more than a line, are a text and no words to search for.
@@ -161,7 +162,10 @@ def _page_of(context: Context, written: str) -> Address | None:
     urls = ", ".join(sql_literal(each) for each in addresses(written))
     is_bare = "/" not in written
     host = sql_literal(written.lower() if is_bare else "")
-    has_url, has_host, has_domain = context.row("Whether the lake has it", _HELD.format(urls=urls, host=host)) or ()
+    of = Of(urls=tuple(addresses(written)), hosts=(written.lower(),) if is_bare else ())
+    has_url, has_host, has_domain = (
+        context.row("Whether the lake has it", _HELD.format(urls=urls, host=host), of_sites=of) or ()
+    )
     if has_domain:
         return domain_page(written.lower())
     if has_host:
@@ -193,10 +197,12 @@ def _search(context: Context, page: SearchPage) -> Answer:
     in_host = " AND ".join(f"contains(lower(host), {word})" for word in literals)
     in_page = " AND ".join(f"(contains(lower(url), {word}) OR contains(lower(title), {word}))" for word in literals)
     in_text = " AND ".join(f"contains(lower(text), {word})" for word in literals)
-    hosts = context.rows("Hosts with these words", _IN_HOSTS.format(host=in_host))
-    pages = context.rows("Pages with these words in their title or address", _IN_PAGES.format(page=in_page))
+    hosts = context.rows("Hosts with these words", _IN_HOSTS.format(host=in_host), of_sites=Of())
+    pages = context.rows(
+        "Pages with these words in their title or address", _IN_PAGES.format(page=in_page), of_sites=Of()
+    )
     texts, are_all = context.rows_within(
-        _SECONDS, "Texts with these words", _IN_TEXTS.format(first=literals[0], text=in_text)
+        _SECONDS, "Texts with these words", _IN_TEXTS.format(first=literals[0], text=in_text), Of()
     )
     found = FoundWords(
         hosts=tuple(FoundHost(*row) for row in hosts),
@@ -213,7 +219,9 @@ def _dated(context: Context, texts: Sequence[tuple[Any, ...]]) -> list[FoundText
     if not texts:
         return []
     ids = ", ".join(sql_literal(content_id) for content_id, _ in texts)
-    first = dict(context.rows("Since when these texts are known", _DATED.format(ids=ids)))
+    first = dict(
+        context.rows("Since when these texts are known", _DATED.format(ids=ids), tuple(id_ for id_, _ in texts))
+    )
     nothing = {"at": None, "grade": None, "url": None, "title": None}
     found = [FoundText(id_, excerpt, *(first.get(id_) or nothing).values()) for id_, excerpt in texts]
     return sorted(found, key=lambda each: (each.first_seen is None, each.first_seen, each.content_id))

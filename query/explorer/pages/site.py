@@ -16,6 +16,7 @@ from query.explorer.addresses import HOST, domain_page, host_page, url_page
 from query.explorer.context import Context, frozen
 from query.explorer.page import Address, Answer, Page
 from query.explorer.parameters import BadParameter, NotThere, Parameter, text
+from query.explorer.sites import Of
 
 #: The most pages, hosts and rules that are listed.
 _PAGES, _HOSTS, _RULES = 100, 50, 100
@@ -152,11 +153,17 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         raise BadParameter("name a site: `host`, or `domain` for all its hosts")
     name = host or domain
     of = f"{'host' if host else 'domain'} = {sql_literal(name)}"
-    captures, texts, urls, hosts, first, last, own = context.row("What the lake has", _TOTALS.format(of=of)) or (0,) * 7
-    rejects = context.rows("Records that gave no text, by reason", _REJECTED.format(of=of))
+    own_rows = Of(hosts=(host,)) if host else Of(domains=(domain,))
+    captures, texts, urls, hosts, first, last, own = (
+        context.row("What the lake has", _TOTALS.format(of=of), of_sites=own_rows) or (0,) * 7
+    )
+    rejects = context.rows("Records that gave no text, by reason", _REJECTED.format(of=of), of_sites=own_rows)
     if not captures and not rejects:
         raise NotThere(f"the lake has nothing of {visible_line(name)}")
-    pages = tuple(SiteUrl(*row) for row in context.rows("The pages with the most captures", _IN_PAGES.format(of=of)))
+    pages = tuple(
+        SiteUrl(*row)
+        for row in context.rows("The pages with the most captures", _IN_PAGES.format(of=of), of_sites=own_rows)
+    )
     page = SitePage(
         name=name,
         is_domain=bool(domain),
@@ -166,15 +173,22 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         urls=urls,
         first=first,
         last=last,
-        captures_by_month=_nested(context.rows("Captures by month and grade", _MONTHS.format(of=of))),
+        captures_by_month=_nested(
+            context.rows("Captures by month and grade", _MONTHS.format(of=of), of_sites=own_rows)
+        ),
         pages=pages,
         hosts_in_all=hosts,
-        hosts=tuple(SiteHost(*row) for row in context.rows("Its hosts", _IN_HOSTS.format(of=of))) if domain else (),
+        hosts=tuple(SiteHost(*row) for row in context.rows("Its hosts", _IN_HOSTS.format(of=of), of_sites=own_rows))
+        if domain
+        else (),
         languages={
-            language or "unknown": count for language, count in context.rows("Its languages", _LANGUAGES.format(of=of))
+            language or "unknown": count
+            for language, count in context.rows("Its languages", _LANGUAGES.format(of=of), of_sites=own_rows)
         },
         rejects=tuple(SiteReject(reason, _meaning(reason), count) for reason, count in rejects),
-        rules=_rules(context, f"{'host_of(origin)' if host else 'domain_of(host_of(origin))'} = {sql_literal(name)}"),
+        rules=_rules(
+            context, f"{'host_of(origin)' if host else 'domain_of(host_of(origin))'} = {sql_literal(name)}", own_rows
+        ),
         ruled=_ruled(context, pages),
     )
     return Answer(
@@ -186,8 +200,8 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
     )
 
 
-def _rules(context: Context, of: str) -> tuple[Rule, ...]:
-    rows = context.rows("What its robots.txt and tdmrep.json stated", _RULED.format(of=of))
+def _rules(context: Context, of: str, own_rows: Of) -> tuple[Rule, ...]:
+    rows = context.rows("What its robots.txt and tdmrep.json stated", _RULED.format(of=of), of_sites=own_rows)
     return tuple(Rule(*frozen(row)) for row in rows)
 
 
@@ -196,7 +210,11 @@ def _ruled(context: Context, pages: tuple[SiteUrl, ...]) -> Ruled | None:
     if not pages:
         return None
     urls = ", ".join(sql_literal(each.url) for each in pages)
-    row = context.row("What the rules that are nearest in time said of these pages", _SAID.format(urls=urls))
+    row = context.row(
+        "What the rules that are nearest in time said of these pages",
+        _SAID.format(urls=urls),
+        of_sites=Of(urls=tuple(each.url for each in pages)),
+    )
     return Ruled(*row) if row else None
 
 

@@ -18,6 +18,7 @@ from query.explorer.diff import Diff, diff
 from query.explorer.draw.line import Point
 from query.explorer.page import Address, Answer, Page, to
 from query.explorer.parameters import BadParameter, NotThere, Parameter, content_id, text
+from query.explorer.sites import Of
 from query.history import addresses
 
 #: The most captures, texts and rejects that are listed, and rules of its site.
@@ -178,13 +179,16 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         raise BadParameter("url: the address of a page")
     if bool(older) != bool(newer):
         raise BadParameter("two texts are compared: give `older` and `newer`")
-    urls = ", ".join(sql_literal(each) for each in addresses(url))
-    had = context.rows("Which texts it had", _HAD.format(urls=urls))
-    rejected = context.rows("Records of it that gave no text", _REJECTED.format(urls=urls))
+    spelled = addresses(url)
+    urls, of = ", ".join(map(sql_literal, spelled)), Of(urls=tuple(spelled))
+    had = context.rows("Which texts it had", _HAD.format(urls=urls), of_sites=of)
+    rejected = context.rows("Records of it that gave no text", _REJECTED.format(urls=urls), of_sites=of)
     if not had and not rejected:
         raise NotThere(f"the lake has no capture of {visible_line(url[:300])}")
-    seen = [UrlCapture(*row) for row in context.rows("Its captures", _SEEN.format(urls=urls))] if had else []
-    ruled = context.rows("What the site's rules said of it", _SAID.format(urls=urls)) if had else []
+    seen = (
+        [UrlCapture(*row) for row in context.rows("Its captures", _SEEN.format(urls=urls), of_sites=of)] if had else []
+    )
+    ruled = context.rows("What the site's rules said of it", _SAID.format(urls=urls), of_sites=of) if had else []
     texts = tuple(UrlText(*row[:7]) for row in had if row[0] is not None)
     page = UrlPage(
         url=url,
@@ -239,7 +243,7 @@ def _change(context: Context, older: str, newer: str) -> Change:
         NotThere: the lake has no such text.
     """
     ids = ", ".join(sql_literal(each) for each in (older, newer))
-    texts = dict(context.rows("The texts that are compared", _BOTH.format(ids=ids)))
+    texts = dict(context.rows("The texts that are compared", _BOTH.format(ids=ids), of_text=(older, newer)))
     found = [texts.get(each) for each in (older, newer)]
     words = diff(found[0], found[1]) if found[0] is not None and found[1] is not None else None
     return Change(older, newer, words)
