@@ -287,7 +287,7 @@ def connect(lake: Lake, tables: Iterable[Table] = (CAPTURES,), **config: str | i
         LakeError: there is no lake.
         duckdb.Error: a file is missing or damaged.
     """
-    db, stored, selects = attach(lake, tables, None, False, **config)
+    db, stored, selects = attach(lake, tables, None, False, (), **config)
     captures = captures_view()
     define(db, [*stored, captures, moments_view(captures, selects), PROOFS])
     return db

@@ -77,6 +77,14 @@ FROM (
 )
 """
 
+_RULE_COLUMNS = {
+    "origin": "VARCHAR", "kind": "VARCHAR", "captured_at": "TIMESTAMPTZ", "status": "SMALLINT", "text": "VARCHAR",
+    "usage": "VARCHAR[]", "shut_out": "VARCHAR[]", "tdm_reserved": "BOOLEAN", "truncated": "VARCHAR",
+    "date_problem": "VARCHAR", "grade": "VARCHAR", "date_source": "VARCHAR", "url": "VARCHAR", "via": "VARCHAR",
+    "file": "VARCHAR", "offset": "BIGINT", "skip": "BIGINT", "length": "BIGINT", "record_id": "VARCHAR",
+    "record_sha256": "VARCHAR", "operator": "VARCHAR",
+}  # fmt: skip
+
 
 def views(rules: str = RULES) -> tuple[View, View]:
     """Return the views, each after those that it reads.
@@ -88,14 +96,10 @@ def views(rules: str = RULES) -> tuple[View, View]:
         View(
             "site_rules",
             _SITE_RULES.format(rules=rules),
-            {"origin": "VARCHAR", "kind": "VARCHAR", "captured_at": "TIMESTAMPTZ", "status": "SMALLINT", "text":
-             "VARCHAR", "usage": "VARCHAR[]", "shut_out": "VARCHAR[]", "tdm_reserved": "BOOLEAN", "truncated": "VARCHAR",
-             "date_problem": "VARCHAR", "grade": "VARCHAR", "date_source": "VARCHAR", "url": "VARCHAR", "via": "VARCHAR",
-             "file": "VARCHAR", "offset": "BIGINT", "skip": "BIGINT", "length": "BIGINT", "record_id": "VARCHAR",
-             "record_sha256": "VARCHAR", "operator": "VARCHAR"},
+            _RULE_COLUMNS,
         ),
         View("opt_outs", _OPT_OUTS),
-    )  # fmt: skip
+    )
 
 
 def add_functions(db: duckdb.DuckDBPyConnection) -> None:

@@ -199,7 +199,7 @@ def connect(
 
     try:
         with naming_damage(lake, files):
-            db, stored, selects = attach(now, _TABLES, keep, held, **config)
+            db, stored, selects = attach(now, _TABLES, keep, held, (), **config)
             domain.add_functions(db)
             opt_outs.add_functions(db)
             views = [*stored, _CAPTURES, moments_view(_CAPTURES, selects), *VIEWS]

@@ -125,8 +125,8 @@ class Context:
         Args:
             about: what the question answers, for who reads the SQL.
             sql: complete, so that it can be copied; put values in by `archive.files.sql_literal`.
-            of_text: the content id of the one text that it asks about, or those of a few. Then only the rows that belong to it are read,
-                as `query.explorer.one_text.OneText` says: the answer is the same, and soon there.
+            of_text: the content id of the one text that it asks about, or those of a few. Then only the rows that
+                belong to it are read, as `query.explorer.one_text.OneText` says: the answer is the same.
             and_text: that of a near-duplicate, where the question also asks what that one says.
             of_sites: the sites that it asks about. Then only their rows are read, as
                 `query.explorer.sites.SiteViews` says: the answer is the same.
@@ -473,9 +473,8 @@ class OpenLake:
             return counted
 
     def prepare(self, ask: Callable[[Context], object]) -> None:
-        """Have a function ask what is counted of the whole lake, and have the rows of texts indexed, in the background.
-        Whoever asks for the
-               page gets the error that this gets.
+        """Have a function ask what is counted of the whole lake, and the rows indexed by text and by site, in the
+        background. Whoever asks for the page gets the error that this gets.
         """
 
         def work() -> None:
@@ -546,7 +545,7 @@ class OpenLake:
             if versions is not self._versions:
                 return None
             if self._sites is None:
-                self._sites = Sites(lake, versions, self._memory, self._spill.name)
+                self._sites = Sites(lake, versions, self._spill.name)
             return self._sites
 
 

@@ -33,8 +33,8 @@ from query.sql import connect
 _log = logging.getLogger(__name__)
 
 _SITE_OF_RULES = "domain_of(host_of(origin))"
-#: What is kept: the columns that pages ask for, of the views of the lake. `is_held`: the lake has the text, and not only
-#: the capture.
+#: What is kept: the columns that pages ask for, of the views of the lake. `is_held`: the lake has the text, and not
+#: only the capture.
 _KEPT: Mapping[str, str] = {
     "captures": """
         SELECT c.domain, c.host, c.url, c.title, c.content_id, c.captured_at, c.grade, c.date_problem, c.date_source,
@@ -54,6 +54,8 @@ _KEPT: Mapping[str, str] = {
 }
 #: To be raised when these files are written in another way.
 _FORMAT = 1
+#: What DuckDB may use to make them; the rest is sorted on the disk.
+_MEMORY = "300MB"
 #: Rows that are read for one that is looked for.
 _GROUP = 16384
 
@@ -68,14 +70,10 @@ class Of:
 
 
 class Sites:
-    """What a lake has by site. Any number of threads may ask. It is made by a thread of its own.
+    """What a lake has by site. Any number of threads may ask. It is made by a thread of its own."""
 
-    Args:
-        memory: what DuckDB may use to make it; the rest goes to the folder `spill`.
-    """
-
-    def __init__(self, lake: Lake, versions: Mapping[str, int | None], memory: str, spill: str) -> None:
-        self._lake, self._memory, self._spill = lake, memory, spill
+    def __init__(self, lake: Lake, versions: Mapping[str, int | None], spill: str) -> None:
+        self._lake, self._spill = lake, spill
         self.paths = {name: _path(lake.location, versions, name) for name in _KEPT}
         self._is_made = threading.Event()
         self._maker = threading.Thread(target=self._make, name="sites", daemon=True)
@@ -111,7 +109,7 @@ class Sites:
                 _log.warning("%s: its rows cannot be kept by site: %s", self._lake.location, error)
 
     def _write(self, names: Iterable[str]) -> None:
-        with contextlib.closing(connect(self._lake, memory=self._memory, spill=self._spill)) as db:
+        with contextlib.closing(connect(self._lake, memory=_MEMORY, spill=self._spill)) as db:
             self._making = db
             try:
                 for name in names:
@@ -134,9 +132,7 @@ class SiteViews:
     def __init__(self, lake: Lake, sites: Sites, memory: str, spill: str) -> None:
         self._paths = sites.paths
         beside = [str(path) for path in self._paths.values()]
-        self.db, (texts,), _ = attach(
-            lake, [DOCUMENTS], beside=beside, memory_limit=memory, temp_directory=spill
-        )  # fmt: skip
+        self.db, (texts,), _ = attach(lake, [DOCUMENTS], beside=beside, memory_limit=memory, temp_directory=spill)
         self._texts = texts.select
         domain.add_functions(self.db)
         opt_outs.add_functions(self.db)

@@ -108,6 +108,7 @@ class FoundWords:
     hosts: tuple[FoundHost, ...]
     pages: tuple[FoundPage, ...]
     texts: tuple[FoundText, ...]
+    are_pages_all: bool  #: false: the time was over before all pages were searched, and none is listed
     are_all: bool  #: false: the time was over before all texts were searched
     seconds: float  #: that time
 
@@ -198,8 +199,8 @@ def _search(context: Context, page: SearchPage) -> Answer:
     in_page = " AND ".join(f"(contains(lower(url), {word}) OR contains(lower(title), {word}))" for word in literals)
     in_text = " AND ".join(f"contains(lower(text), {word})" for word in literals)
     hosts = context.rows("Hosts with these words", _IN_HOSTS.format(host=in_host), of_sites=Of())
-    pages = context.rows(
-        "Pages with these words in their title or address", _IN_PAGES.format(page=in_page), of_sites=Of()
+    pages, are_pages_all = context.rows_within(
+        _SECONDS, "Pages with these words in their title or address", _IN_PAGES.format(page=in_page), Of()
     )
     texts, are_all = context.rows_within(
         _SECONDS, "Texts with these words", _IN_TEXTS.format(first=literals[0], text=in_text), Of()
@@ -208,6 +209,7 @@ def _search(context: Context, page: SearchPage) -> Answer:
         hosts=tuple(FoundHost(*row) for row in hosts),
         pages=tuple(FoundPage(*row) for row in pages),
         texts=tuple(_dated(context, texts)),
+        are_pages_all=are_pages_all,
         are_all=are_all,
         seconds=_SECONDS,
     )

@@ -153,17 +153,17 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         raise BadParameter("name a site: `host`, or `domain` for all its hosts")
     name = host or domain
     of = f"{'host' if host else 'domain'} = {sql_literal(name)}"
-    own_rows = Of(hosts=(host,)) if host else Of(domains=(domain,))
-    captures, texts, urls, hosts, first, last, own = (
-        context.row("What the lake has", _TOTALS.format(of=of), of_sites=own_rows) or (0,) * 7
-    )
-    rejects = context.rows("Records that gave no text, by reason", _REJECTED.format(of=of), of_sites=own_rows)
+    of_sites = Of(hosts=(host,)) if host else Of(domains=(domain,))
+
+    def rows(about: str, sql: str, of: str = of) -> list[tuple[Any, ...]]:
+        return context.rows(about, sql.format(of=of), of_sites=of_sites)
+
+    ((captures, texts, urls, hosts, first, last, own),) = rows("What the lake has", _TOTALS)
+    rejects = rows("Records that gave no text, by reason", _REJECTED)
     if not captures and not rejects:
         raise NotThere(f"the lake has nothing of {visible_line(name)}")
-    pages = tuple(
-        SiteUrl(*row)
-        for row in context.rows("The pages with the most captures", _IN_PAGES.format(of=of), of_sites=own_rows)
-    )
+    pages = tuple(SiteUrl(*row) for row in rows("The pages with the most captures", _IN_PAGES))
+    of_rules = f"{'host_of(origin)' if host else 'domain_of(host_of(origin))'} = {sql_literal(name)}"
     page = SitePage(
         name=name,
         is_domain=bool(domain),
@@ -173,22 +173,13 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         urls=urls,
         first=first,
         last=last,
-        captures_by_month=_nested(
-            context.rows("Captures by month and grade", _MONTHS.format(of=of), of_sites=own_rows)
-        ),
+        captures_by_month=_nested(rows("Captures by month and grade", _MONTHS)),
         pages=pages,
         hosts_in_all=hosts,
-        hosts=tuple(SiteHost(*row) for row in context.rows("Its hosts", _IN_HOSTS.format(of=of), of_sites=own_rows))
-        if domain
-        else (),
-        languages={
-            language or "unknown": count
-            for language, count in context.rows("Its languages", _LANGUAGES.format(of=of), of_sites=own_rows)
-        },
+        hosts=tuple(SiteHost(*row) for row in rows("Its hosts", _IN_HOSTS)) if domain else (),
+        languages={language or "unknown": count for language, count in rows("Its languages", _LANGUAGES)},
         rejects=tuple(SiteReject(reason, _meaning(reason), count) for reason, count in rejects),
-        rules=_rules(
-            context, f"{'host_of(origin)' if host else 'domain_of(host_of(origin))'} = {sql_literal(name)}", own_rows
-        ),
+        rules=tuple(Rule(*frozen(row)) for row in rows("What its robots.txt and tdmrep.json stated", _RULED, of_rules)),
         ruled=_ruled(context, pages),
     )
     return Answer(
@@ -200,20 +191,15 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
     )
 
 
-def _rules(context: Context, of: str, own_rows: Of) -> tuple[Rule, ...]:
-    rows = context.rows("What its robots.txt and tdmrep.json stated", _RULED.format(of=of), of_sites=own_rows)
-    return tuple(Rule(*frozen(row)) for row in rows)
-
-
 def _ruled(context: Context, pages: tuple[SiteUrl, ...]) -> Ruled | None:
     """Count what the rules said of these pages. To read the rules for each capture of a large site takes long."""
     if not pages:
         return None
-    urls = ", ".join(sql_literal(each.url) for each in pages)
+    urls = tuple(each.url for each in pages)
     row = context.row(
         "What the rules that are nearest in time said of these pages",
-        _SAID.format(urls=urls),
-        of_sites=Of(urls=tuple(each.url for each in pages)),
+        _SAID.format(urls=", ".join(map(sql_literal, urls))),
+        of_sites=Of(urls=urls),
     )
     return Ruled(*row) if row else None
 

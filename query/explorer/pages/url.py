@@ -185,15 +185,13 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
     rejected = context.rows("Records of it that gave no text", _REJECTED.format(urls=urls), of_sites=of)
     if not had and not rejected:
         raise NotThere(f"the lake has no capture of {visible_line(url[:300])}")
-    seen = (
-        [UrlCapture(*row) for row in context.rows("Its captures", _SEEN.format(urls=urls), of_sites=of)] if had else []
-    )
+    seen = context.rows("Its captures", _SEEN.format(urls=urls), of_sites=of) if had else []
     ruled = context.rows("What the site's rules said of it", _SAID.format(urls=urls), of_sites=of) if had else []
     texts = tuple(UrlText(*row[:7]) for row in had if row[0] is not None)
     page = UrlPage(
         url=url,
         captures_in_all=had[0][7] if had else 0,
-        captures=tuple(_compared(seen)),
+        captures=tuple(_compared(UrlCapture(*row) for row in seen)),
         texts_in_all=(had[0][8] if had else 0) - any(row[0] is None for row in had),
         texts=texts,
         without_text=sum(row[1] for row in had if row[0] is None),

@@ -100,7 +100,7 @@ def test_few_rows_are_read_for_a_text(mixed: Lake) -> None:
     places = Places(mixed.at(versions), versions, str(Path(mixed.location).parent / "spill"))
     assert places.wait(60)
     one = OneText(mixed.at(versions), places, "200MB", str(Path(mixed.location).parent / "spill"))
-    assert one.see(own)
+    assert one.see((own,))
     assert one.db.execute("SELECT count(*) FROM held_captures").fetchone() == (1,)
     assert one.db.execute("SELECT count(*) FROM held_documents").fetchone() == (1,)
     one.close()
