@@ -480,7 +480,6 @@ class OpenLake:
         def work() -> None:
             versions = self._now()
             self._begun_places(self._lake.at(versions), versions)
-            self._begun_sites(self._lake.at(versions), versions)
             is_counting = True
             try:
                 while is_counting and versions is self._versions:  # some questions follow from the answers of others
@@ -490,6 +489,7 @@ class OpenLake:
                     time.sleep(_AGAIN if is_counting else 0)
             except Exception as error:
                 _log.info("%s: %s", self.location, error)
+            self._begun_sites(self._lake.at(versions), versions)  # not before: both take memory
 
         threading.Thread(target=work, name="prepare", daemon=True).start()
 

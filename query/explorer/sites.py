@@ -55,7 +55,7 @@ _KEPT: Mapping[str, str] = {
 #: To be raised when these files are written in another way.
 _FORMAT = 1
 #: What DuckDB may use to make them; the rest is sorted on the disk.
-_MEMORY = "300MB"
+_MEMORY = "500MB"
 #: Rows that are read for one that is looked for.
 _GROUP = 16384
 
