@@ -185,13 +185,23 @@ def test_who_sends_a_head_too_slowly_is_cut(silent: str) -> None:
     for begin in (b"", b"GET / HTTP/1.1\r\n", b"GET /static/icon.svg HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HT"):
         with socket.create_connection((parts.hostname, parts.port), timeout=60) as raw:
             raw.sendall(begin)
-            with pytest.raises((ConnectionError, StopIteration)):
-                while True:
-                    raw.settimeout(0.2)
-                    try:
-                        raw.recv(65536) or next(iter(()))
-                    except TimeoutError:
-                        raw.sendall(b"X")  # a byte now and then keeps nothing open
+            with pytest.raises(ConnectionError):
+                _trickle(raw)
+
+
+def _trickle(raw: socket.socket) -> None:
+    """Send a byte now and then.
+
+    Raises:
+        ConnectionError: the server has cut the connection.
+    """
+    raw.settimeout(0.2)
+    while True:
+        try:
+            if not raw.recv(65536):
+                raise ConnectionError
+        except TimeoutError:
+            raw.sendall(b"X")
 
 
 def test_many_connections_that_say_nothing_keep_nobody_out(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,3 +358,27 @@ def test_a_lake_that_changes_under_its_readers_gives_the_truth_or_a_line(
             assert answer.status_code in allowed | {303}, answer.text[-400:]
             assert "Traceback" not in answer.text
         assert client.get("/static/style.css").status_code == 200
+
+
+def test_a_search_for_alike_texts_asks_no_hub_for_the_encoder(small: Lake, tmp_path: Path) -> None:
+    for module in ("numba", "huggingface_hub", "torch"):
+        pytest.importorskip(module)
+    import subprocess
+    import sys
+
+    import numpy as np
+    from made_vectors import add
+    from watched import watched
+
+    ids = [id_ for (id_,) in rows(small, "SELECT content_id FROM documents")]
+    add(small, ids, np.eye(len(ids), 8, dtype=np.float32))
+    log = tmp_path / "watch" / "log"
+    log.parent.mkdir()
+    with watched(log):
+        subprocess.run([sys.executable, "-c", "import socket; socket.getaddrinfo('localhost.invalid', 1)"], check=False)
+        assert log.read_text() == "look up localhost.invalid\n"  # the trap works
+        log.unlink()
+        with serving("--lake", small.location, "--encoder", "nobody/nothing") as address:
+            answer = httpx.get(f"{address}/search", params={"q": "a b c d e f g h i", "as": "text"}, timeout=300)
+    assert "cache does not have it" in answer.text, answer.text[-2000:]
+    assert not log.exists(), log.read_text()

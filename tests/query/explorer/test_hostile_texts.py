@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import httpx
 from conftest import rows
 from explored import files_of, serving
 from hostile import PAYLOADS, hostile_lake
+from watched import watched
 
 import lowbackground as lb
 from archive.errors import visible_line
@@ -30,21 +30,77 @@ from query.explorer.pages.table import PAGES
 
 #: What our templates and drawings consist of.
 ELEMENTS = frozenset(
-    "a abbr article bdi blockquote body button caption code col colgroup dd del details div dl dt fieldset figcaption figure form h1 h2 h3 "
-    "head header html input ins label legend li link main mark meta nav ol option output p pre script section select "
-    "small span strong summary table tbody td textarea tfoot th thead time title tr ul "
-    "circle g line path rect svg text title".split()
+    [
+        "a",
+        "abbr",
+        "article",
+        "bdi",
+        "blockquote",
+        "body",
+        "button",
+        "caption",
+        "code",
+        "col",
+        "colgroup",
+        "dd",
+        "del",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "head",
+        "header",
+        "html",
+        "input",
+        "ins",
+        "label",
+        "legend",
+        "li",
+        "link",
+        "main",
+        "mark",
+        "meta",
+        "nav",
+        "ol",
+        "option",
+        "output",
+        "p",
+        "pre",
+        "script",
+        "section",
+        "select",
+        "small",
+        "span",
+        "strong",
+        "summary",
+        "table",
+        "tbody",
+        "td",
+        "textarea",
+        "tfoot",
+        "th",
+        "thead",
+        "time",
+        "title",
+        "tr",
+        "ul",
+        "circle",
+        "g",
+        "line",
+        "path",
+        "rect",
+        "svg",
+        "text",
+        "title",
+    ]
 )
-#: Writes down whom Python's own sockets ask, in each process of the server.
-_WATCH = """
-import os, sys
-def watch(event, args):
-    if event == "socket.connect" and isinstance(args[1], tuple) and args[1][0] not in ("127.0.0.1", "::1"):
-        open({log!r}, "a").write(f"connect {{args[1]}}\\n")
-    if event == "socket.getaddrinfo" and args[0] not in ("127.0.0.1", "localhost", "::1", None):
-        open({log!r}, "a").write(f"look up {{args[0]}}\\n")
-sys.addaudithook(watch)
-"""
 
 
 class Elements(HTMLParser):
@@ -89,11 +145,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(lake: Lake, asked: Path) -> Iterator[str]:
-    (asked.parent / "sitecustomize.py").write_text(_WATCH.format(log=str(asked)))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(asked.parent), os.environ.get("PYTHONPATH", os.getcwd())]))
-        with serving("--lake", lake.location) as found:
-            yield found
+    with watched(asked), serving("--lake", lake.location) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -66,9 +66,7 @@ def test_verify_tells_an_honest_record_from_a_changed_one(page: Any, served: Ser
     page.get_by_role("button", name="Verify").click()
     page.wait_for_url("**/verify")
     assert page.locator(".verdict").inner_text().startswith("differs")
-    assert "content id of its text" in " ".join(
-        page.locator("tr", has=page.locator(".mark.differs")).all_inner_texts()
-    )
+    assert "content id of its text" in " ".join(page.locator("tr", has=page.locator(".mark.differs")).all_inner_texts())
 
 
 def _tab_to(page: Any, id_: str) -> None:
