@@ -370,8 +370,11 @@ def test_a_search_for_alike_texts_asks_no_hub_for_the_encoder(small: Lake, tmp_p
     from made_vectors import add
     from watched import watched
 
+    from index.vectors.upkeep import build
+
     ids = [id_ for (id_,) in rows(small, "SELECT content_id FROM documents")]
     add(small, ids, np.eye(len(ids), 8, dtype=np.float32))
+    build(small, workers=1)
     log = tmp_path / "watch" / "log"
     log.parent.mkdir()
     with watched(log):

@@ -203,13 +203,13 @@ def test_every_page_has_only_our_elements_and_shows_what_others_wrote_as_text(
 @pytest.fixture(scope="module")
 def folder(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("hostile_pages") / "pages"
-    lb.explore(lake, static=out, pages=60)
+    lb.explore(lake, static=out, pages=40)
     return out
 
 
 def test_a_folder_has_no_name_that_others_gave_and_no_element_of_theirs(folder: Path) -> None:
     names = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
-    assert len(names) > 100
+    assert len(names) > 80
     ours = re.compile(r"(\.archive[\w.-]*|[a-z]+(/[a-z]+)?/)?[a-z0-9_.-]+")
     assert [each for each in names if not ours.fullmatch(each) and not each.startswith(".")] == []
     for path in folder.rglob("*.html"):
@@ -217,7 +217,7 @@ def test_a_folder_has_no_name_that_others_gave_and_no_element_of_theirs(folder: 
         policy = re.search(r'<meta http-equiv="Content-Security-Policy"[^>]*>', page)
         assert policy is not None
         page = page.replace(policy[0], "")
-        page = re.sub(r'(href|src)="(\.\./)*[a-z][\w./-]*"', r'\1="/"', page)
+        page = re.sub(r'(href|src)="(\.\./)*[a-z0-9_][\w./-]*"', r'\1="/"', page)
         assert Elements(page).faults == [], path
     assert not (folder.parent / "etc").exists()
 
