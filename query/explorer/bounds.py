@@ -6,8 +6,8 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from query.explorer.busy import Busy
 
@@ -41,6 +41,15 @@ def interrupted_after(seconds: float, interrupt: Callable[[], None]) -> Iterator
             is_done.set()
 
 
+@dataclass
+class _Answer:
+    """What a function returned or raised, once it is there."""
+
+    is_there: threading.Event = field(default_factory=threading.Event)
+    value: Any = None
+    error: BaseException | None = None
+
+
 class Patience:
     """Does what cannot be interrupted, in threads of its own: whoever waits too long gets `Busy`, and the work goes on.
 
@@ -66,21 +75,22 @@ class Patience:
             until = time.monotonic() + self._seconds
             if not self._slots.acquire(timeout=self._seconds):
                 raise Busy("other texts are being looked up, and it takes long; try again")
-            answer: Future[Value] = Future()
+            answer = _Answer()
             threading.Thread(target=self._work, args=(do, answer), name="look up", daemon=True).start()
-            try:
-                return answer.result(max(until - time.monotonic(), 0))
-            except TimeoutError:
-                if answer.done():
-                    raise
-                raise Busy("this text takes longer to look up than a page may; try again, or use the command") from None
+            if not answer.is_there.wait(max(until - time.monotonic(), 0)):
+                raise Busy("this text takes longer to look up than a page may; try again, or use the command")
+            if answer.error is not None:
+                raise answer.error
+            value: Value = answer.value
+            return value
         finally:
             self._asking.release()
 
-    def _work(self, do: Callable[[], Value], answer: Future[Value]) -> None:
+    def _work(self, do: Callable[[], object], answer: _Answer) -> None:
         try:
-            answer.set_result(do())
+            answer.value = do()
         except BaseException as error:
-            answer.set_exception(error)
+            answer.error = error
         finally:
             self._slots.release()
+            answer.is_there.set()
