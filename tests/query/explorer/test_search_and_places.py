@@ -283,8 +283,7 @@ def test_the_indexes_are_opened_once_and_again_when_the_lake_changes(lake: Lake,
 
         def ask(number: int) -> None:
             def use(context: Any) -> None:
-                with context.lookup() as lookup:
-                    seen.append((lookup, lookup.text(" ".join(words(60, 31))).kind))
+                context.look_up(lambda each: seen.append((each, each.text(" ".join(words(60, 31))).kind)))
 
             opened.answer(number, use)
 
