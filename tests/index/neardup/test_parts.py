@@ -40,7 +40,8 @@ def test_each_row_is_in_one_range_and_ranges_follow_each_other(tmp_path: Path, c
     rows = np.concatenate([held.take(part) for part in range(len(held))])
     width = _WHOLE // len(held)
     order = np.argsort(content_ids[:, 0] // np.uint64(width) if len(held) > 1 else np.zeros(500), kind="stable")
-    assert (rows[:, :2] == content_ids[order, :2]).all() and (rows[:, 2].view(np.int64) == numbers[order]).all()
+    assert (rows[:, :2] == content_ids[order, :2]).all()
+    assert (rows[:, 2].view(np.int64) == numbers[order]).all()
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
@@ -85,7 +86,7 @@ def test_rows_of_a_mapped_file_are_taken_as_from_memory(tmp_path: Path, monkeypa
 def test_dates_of_many_texts_are_read_in_memory_for_one_file_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    count, least = 300_000, 32 << 20  # to group so many texts by their ids takes more
+    count, least = 300_000, 44 << 20  # to group so many texts by their ids takes more
     monkeypatch.setattr(texts, "_THREAD", least)
     monkeypatch.setattr(parts, "ROWS", 50_000)
     lake, dice = Lake(str(tmp_path / "lake")), np.random.default_rng(1)
@@ -110,5 +111,7 @@ def test_dates_of_many_texts_are_read_in_memory_for_one_file_alone(
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     strangers, revisits = read_all(lake, numbered, least, str(scratch))
-    assert (numbered.first_seen == np.where(is_proof, moments, NEVER)[: len(known)]).all() and numbered.captured.all()
-    assert (strangers == np.sort(content_ids[len(known) :, 0])).all() and not len(revisits)
+    assert (numbered.first_seen == np.where(is_proof, moments, NEVER)[: len(known)]).all()
+    assert numbered.captured.all()
+    assert (strangers == np.sort(content_ids[len(known) :, 0])).all()
+    assert not len(revisits)
