@@ -9,7 +9,7 @@ INSTALL = .ci/install $(BIN)/python
 export PYTHONDONTWRITEBYTECODE =
 SAMPLE = demo/pywb-2.10.0.data/data/sample_archive/warcs
 
-.PHONY: dev demo demo-common-crawl demo-crawl demo-collapse test check check-readme check-replay wheel-check dist docs clean
+.PHONY: dev demo demo-common-crawl demo-crawl demo-collapse test check check-readme check-replay check-explore wheel-check dist docs clean
 
 # Ingests real captures of 2013 to 2016 into a lake, and asks it three questions.
 demo: $(SAMPLE)
@@ -74,6 +74,11 @@ wheel-check: $(VENV)/dev
 check-replay: $(VENV)/dev
 	test -x demo/replay/bin/wayback || ($(PYTHON) -m venv demo/replay && demo/replay/bin/pip install --quiet pywb==2.10.0)
 	WAYBACK=$(CURDIR)/demo/replay/bin/wayback $(BIN)/python -m pytest tests/crawler/test_shown_in_pywb.py
+
+# Lets axe-core look at the pages of `archive explore` for what keeps people out. Needs npm and a chromium.
+check-explore: $(VENV)/dev
+	test -f demo/axe/package/axe.min.js || (mkdir -p demo/axe && cd demo/axe && npm pack --silent axe-core@4.14.1 && tar -xzf axe-core-*.tgz)
+	$(BIN)/python -m pytest tests/query/explorer/test_axe.py
 
 # Builds a source distribution and a wheel in dist.
 dist: $(VENV)/dev

@@ -11,11 +11,8 @@ and what it gives now is added. A pair that no value gives any more is no candid
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +31,6 @@ from index.neardup.pair_columns import Numbers, counted
 TOGETHER = 64
 #: Bytes that a row of bands takes while its range is sorted and paired.
 _ROW = 96
-#: Rows of bands that are paired at a time.
-_STEP = 1 << 18
-_COLUMNS = {"a": np.int64, "b": np.int64, "count": np.int32}
 
 Counted = tuple[Numbers, Numbers, npt.NDArray[np.int32]]
 
@@ -109,12 +103,10 @@ def _emit(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _pairs(  # type: ignore[no-untyped-def]
-    keys, texts, start, stop, ids, before, live_before, moment, live, changed, leaders, together, a, b, count
-):
-    """Write the pairs that buckets give now (1) and no longer (-1) to the texts in the rows from `start` to `stop`.
+def _pairs(keys, texts, ids, before, live_before, moment, live, changed, leaders, together, a, b, count):  # type: ignore[no-untyped-def]
+    """Write the pairs that buckets give now (1) and no longer give (-1); return how many rows these are.
 
-    All rows of their buckets are there. Return how many pairs these are; if `a` is empty, how many rows are enough.
+    If `a` is empty, return how many rows are enough.
     """
     early, early_before = np.empty(max(leaders, together), np.int64), np.empty(max(leaders, together), np.int64)
     at = first = 0
@@ -125,15 +117,13 @@ def _pairs(  # type: ignore[no-untyped-def]
         size = last - first
         if size > 1 and a.size == 0:
             few = min(size, early.size)
-            asked = min(last, stop) - max(first, start)
-            at += 2 * (min(few * (few - 1) // 2, asked * few) + min(asked, size - few) * min(leaders, few))
+            at += 2 * (few * (few - 1) // 2 + (size - few) * min(leaders, few))
         elif size > 1:
             held_before = _early(texts, first, last, before, live_before, ids, early_before)
             held = _early(texts, first, last, moment, live, ids, early)
-            begin, end = max(first, start), min(last, stop)
-            at = _emit(texts, begin, end, live_before, changed, early_before, held_before, early, held, leaders, -1,
+            at = _emit(texts, first, last, live_before, changed, early_before, held_before, early, held, leaders, -1,
                        a, b, count, at)  # fmt: skip
-            at = _emit(texts, begin, end, live, changed, early, held, early_before, held_before, leaders, 1,
+            at = _emit(texts, first, last, live, changed, early, held, early_before, held_before, leaders, 1,
                        a, b, count, at)  # fmt: skip
         first = last
     return at
@@ -150,13 +140,8 @@ class Dates:
     live: npt.NDArray[np.bool_]
     changed: npt.NDArray[np.bool_]
 
-    def pairs(
-        self, keys: npt.NDArray[np.int64], texts: Numbers, repeats: bool, leaders: int, together: int
-    ) -> Iterator[Counted]:
-        """Yield the pairs that some bands give: how often more, or less, than before. All texts of a key are there.
-
-        The parts are those of some rows each, so that a value of very many texts takes little memory. A pair may be in
-        several of them.
+    def pairs(self, keys: npt.NDArray[np.int64], texts: Numbers, repeats: bool, leaders: int, together: int) -> Counted:
+        """Return the pairs that some bands give: how often more, or less, than before. All texts of a key are there.
 
         Args:
             keys: sorted.
@@ -169,21 +154,14 @@ class Dates:
             once[1:] = (keys[1:] != keys[:-1]) | (texts[1:] != texts[:-1])
             keys, texts = keys[once], texts[once]
         nothing, none = np.empty(0, np.int64), np.empty(0, np.int32)
-        states = (self.ids, self.before, self.live_before, self.moment, self.live, self.changed, leaders, together)
-        for start in range(0, len(keys), _STEP):
-            stop = min(start + _STEP, len(keys))
-            first, last = np.searchsorted(keys, keys[start]), np.searchsorted(keys, keys[stop - 1], "right")
-            bands = (keys[first:last], texts[first:last], start - first, stop - first)
-            rows = _pairs(*bands, *states, nothing, nothing, none)
-            if rows:
-                a, b, count = np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int32)
-                rows = _pairs(*bands, *states, a, b, count)
-                yield _some(*counted(a[:rows], b[:rows], count[:rows]))
-
-
-def _some(a: Numbers, b: Numbers, count: npt.NDArray[np.int32]) -> Counted:
-    some = count != 0
-    return a[some], b[some], count[some]
+        states = (self.ids, self.before, self.live_before, self.moment, self.live, self.changed)
+        rows = _pairs(keys, texts, *states, leaders, together, nothing, nothing, none)
+        a, b, count = np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int32)
+        if rows:
+            rows = _pairs(keys, texts, *states, leaders, together, a, b, count)
+        a, b, count = counted(a[:rows], b[:rows], count[:rows])
+        some = count != 0
+        return a[some], b[some], count[some]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +177,8 @@ class RangeTask:
     wanted: bool
 
 
-def work(task: RangeTask, ctx: Context) -> list[int]:
-    """Write what a range of keys gives as files of the scratch folder; return how many rows each part of these has."""
+def work(task: RangeTask, ctx: Context) -> int:
+    """Write what a range of keys gives as files of the scratch folder; return how many rows these have."""
     lake = Lake(task.location)
     about = json.loads(Path(ctx.read("bands.json")).read_text())
     named = np.load(ctx.read("named.npy"), mmap_mode="r")
@@ -221,7 +199,7 @@ def work(task: RangeTask, ctx: Context) -> list[int]:
     if task.wanted:
         np.save(ctx.write(f"{task.number}.keys.npy"), keys)
         np.save(ctx.write(f"{task.number}.texts.npy"), texts)
-        return [len(keys)]
+        return len(keys)
     alone = np.ones(len(keys), bool)  # a key that no other row has
     alone[1:] &= keys[1:] != keys[:-1]
     alone[:-1] &= keys[:-1] != keys[1:]
@@ -231,15 +209,11 @@ def work(task: RangeTask, ctx: Context) -> list[int]:
     nobody = np.zeros(len(live), bool)  # nothing was counted before
     dates = Dates(ids, moment, nobody, moment, live, ~nobody)
     repeats = any(segment.numbers is not None for segment in segments)
-    sizes = []
-    with ExitStack() as opened:
-        files = [opened.enter_context(open(ctx.write(f"{task.number}.{column}"), "wb")) for column in _COLUMNS]
-        for part in dates.pairs(keys, texts, repeats, task.parameters.leaders, task.together):
-            for file, values in zip(files, part, strict=True):
-                np.asarray(values).tofile(file)
-            sizes.append(len(part[0]))
+    a, b, count = dates.pairs(keys, texts, repeats, task.parameters.leaders, task.together)
+    for column, values in (("a", a), ("b", b), ("count", count)):
+        np.save(ctx.write(f"{task.number}.{column}.npy"), values)
     release(moment, live, ids)
-    return sizes
+    return len(a)
 
 
 class Ranges:
@@ -261,29 +235,18 @@ class Ranges:
         Path(folder, "bands.json").write_text(json.dumps({"segments": rows, "files": self._bands.files}))
         np.save(f"{folder}/named.npy", named)
 
-    def all(self) -> list[Counted]:
-        """Return the pairs of all keys in parts, each sorted, in mapped files. A pair may be in several parts."""
+    def all(self) -> Iterator[Counted]:
+        """Yield the pairs of each range of keys, sorted, as mapped files."""
         for name in ("moment", "live", "ids"):
             values = {"moment": self._texts.first_seen, "live": self._texts.live, "ids": self._texts.ids}[name]
             np.save(f"{self._folder}/{name}.npy", values)
             release(values)
         parts = max(1, -(-self._bands.size * _ROW * self._engine.workers // self._memory))
-        sizes: list[int] = []
-        joined = {column: Path(self._folder, f"all.{column}") for column in _COLUMNS}
-        with ExitStack() as opened:  # each mapped file takes a number that a process has few of
-            files = {column: opened.enter_context(path.open("wb")) for column, path in joined.items()}
-            for number, more in self._run(parts, False):
-                sizes += more
-                for column, file in files.items():
-                    path = Path(self._folder, f"{number}.{column}")
-                    with path.open("rb") as part:
-                        shutil.copyfileobj(part, file)
-                    path.unlink()
-        limits = np.cumsum([0, *sizes])
-        if not limits[-1]:
-            return []
-        a, b, count = (np.memmap(joined[column], kind, "r") for column, kind in _COLUMNS.items())
-        return [(a[first:last], b[first:last], count[first:last]) for first, last in pairwise(limits)]
+        for number in self._run(parts, False):
+            a, b, count = (
+                np.load(f"{self._folder}/{number}.{column}.npy", mmap_mode="r") for column in ("a", "b", "count")
+            )
+            yield a, b, count
 
     def changed(self, wanted: npt.NDArray[np.int64], dates: Dates) -> Counted:
         """Return the pairs that the buckets of some keys give now and did not, or gave and do not: count of buckets.
@@ -293,20 +256,21 @@ class Ranges:
         """
         np.save(f"{self._folder}/wanted.npy", wanted)
         parts = self._engine.workers if self._bands.size > 1 << 22 else 1
-        found: list[Counted] = []
-        for number, _ in self._run(parts, True):
+        found = []
+        for number in self._run(parts, True):
             keys, texts = (np.load(f"{self._folder}/{number}.{column}.npy") for column in ("keys", "texts"))
-            found += dates.pairs(keys, texts, self._texts.repeats, self._parameters.leaders, TOGETHER)
-        nothing = [np.empty(0, kind) for kind in _COLUMNS.values()]
-        a, b, count = (np.concatenate([each[column] for each in (nothing, *found)]) for column in range(3))
-        return _some(*counted(a, b, count))
+            found.append(dates.pairs(keys, texts, self._texts.repeats, self._parameters.leaders, TOGETHER))
+        a, b, count = (np.concatenate([each[column] for each in found]) for column in range(3))
+        a, b, count = counted(a, b, count)
+        some = count != 0
+        return a[some], b[some], count[some]
 
-    def _run(self, parts: int, wanted: bool) -> Iterator[tuple[int, list[int]]]:
+    def _run(self, parts: int, wanted: bool) -> Iterator[int]:
         least, size = -(1 << 63), 1 << 64
         tasks = (
             RangeTask(self._lake.location, self._parameters, TOGETHER, part,
                       least + size * part // parts, least + size * (part + 1) // parts, wanted)
             for part in range(parts)
         )  # fmt: skip
-        for task, sizes in succeed(self._engine.run(work, tasks, scratch=self._folder)):
-            yield task.number, sizes
+        for task, _ in succeed(self._engine.run(work, tasks, scratch=self._folder)):
+            yield task.number

@@ -21,6 +21,7 @@ from archive.damage import naming_damage
 from archive.lake import Lake, open_lake
 from archive.tables import EVIDENCE_TABLES, TABLES
 from index import tables as index_tables
+from query.explorer.bounds import Patience, interrupted_after
 from query.explorer.busy import Busy
 from query.explorer.checking import Checking
 from query.explorer.cube.background import Background, Waiting
@@ -37,11 +38,9 @@ from query.verify.one_text import RecordCheck, cite_text
 
 if TYPE_CHECKING:
     from index.passages.find import PassageIndex
+    from query.lookup import Lookup
 
 _log = logging.getLogger(__name__)
-
-if TYPE_CHECKING:
-    from query.lookup import Lookup
 
 #: Seconds for one page, memory of DuckDB for it, and how many are worked on at once.
 SECONDS, MEMORY, AT_ONCE = 20.0, "400MB", 4
@@ -59,8 +58,12 @@ _KEPT = 200
 _END = 5.0
 #: Seconds that a page waits until it is known where the rows of its text are.
 _WAIT = 15.0
+#: Seconds that a page waits for the indexes that look up texts: to open them the first time takes long.
+_PATIENCE = 120.0
+_TOO_LONG = "this page took longer than it may; ask for less, or use the command"
 
 Value = TypeVar("Value")
+Lent = TypeVar("Lent")
 
 
 #: Connects to the lake, or to the rows of texts (and of what one more says), or to those of sites.
@@ -96,6 +99,7 @@ class Context:
         checking: Checking,
         lookup: Callable[[], contextlib.AbstractContextManager[Lookup]],
         passages: Callable[[], contextlib.AbstractContextManager[PassageIndex]],
+        patience: Patience,
         whole_lake: WholeLake,
         made: Callable[[Hashable, Callable[[Context], Any]], Any],
         posted: bool = False,
@@ -103,10 +107,9 @@ class Context:
         self.lake = lake  #: its tables stay as they were when the request began
         self.versions = versions  #: of the tables; None: the lake does not have it
         self.counting = counting  #: counts clean sets without asking the lake
-        self.lookup = lookup  #: lends the indexes that look up a text
         self.posted = posted  #: whether somebody pressed the button of a page with `Page.acts`
-        self.passages = passages  #: lends the index of passages
         self._checking = checking
+        self._lookup, self._passages, self._patience = lookup, passages, patience
         self._whole_lake, self._made = whole_lake, made
         self._uncounted: list[str] = []
         self._connection = connection
@@ -156,19 +159,15 @@ class Context:
         found: list[tuple[Any, ...]] = []
         with _as_errors():
             db = self._connection((), None, of_sites)
-        timer = threading.Timer(seconds, db.interrupt)
-        timer.daemon = True
-        timer.start()
         try:
-            answer = db.execute(sql)
-            while row := answer.fetchone():
-                found.append(row)
+            with interrupted_after(seconds, db.interrupt):
+                answer = db.execute(sql)
+                while row := answer.fetchone():
+                    found.append(row)
         except duckdb.InterruptException:
             return found, False
         except (duckdb.Error, MemoryError) as error:
             raise query_error(error) from None
-        finally:
-            timer.cancel()
         return found, True
 
     def batches(self, about: str, sql: str, size: int) -> Iterator[pa.RecordBatch]:
@@ -227,7 +226,27 @@ class Context:
         Raises:
             Busy: another text is being verified, or it takes too long.
         """
-        return self._checking.check(cite_text(self._connection((content_id,), None, None), content_id), self.versions)
+        with _as_errors():
+            cited = cite_text(self._connection((content_id,), None, None), content_id)
+        return self._checking.check(cited, self.versions)
+
+    def look_up(self, ask: Callable[[Lookup], Value]) -> Value:
+        """Ask the indexes that look up a text.
+
+        Raises:
+            ArchiveError: this machine has not what they need.
+            Busy: it takes too long.
+        """
+        return self._patience.run(lambda: _lent(self._lookup, ask))
+
+    def in_passages(self, ask: Callable[[PassageIndex], Value]) -> Value:
+        """Ask the index of passages.
+
+        Raises:
+            LakeError: the lake has no such index.
+            Busy: it takes too long.
+        """
+        return self._patience.run(lambda: _lent(self._passages, ask))
 
     @property
     def asked(self) -> tuple[Question, ...]:
@@ -276,10 +295,10 @@ class OpenLake:
         self._lock = threading.Lock()
         self._looked = -math.inf
         self._versions: Mapping[str, int | None] = {}
-        self._lakes: Pool[duckdb.DuckDBPyConnection] = Pool(seconds)
-        self._texts: Pool[OneText] = Pool(seconds)
+        self._lakes: Pool[duckdb.DuckDBPyConnection] = Pool()
+        self._texts: Pool[OneText] = Pool()
         self._row_index: Places | None = None
-        self._by_site: Pool[SiteViews] = Pool(seconds)
+        self._by_site: Pool[SiteViews] = Pool()
         self._sites: Sites | None = None
         self._whole_lake: WholeLake | None = None
         self._answers: OrderedDict[object, _Kept] = OrderedDict()
@@ -287,6 +306,7 @@ class OpenLake:
         self._lookups = Lookups(encoder)
         self._checking = Checking(self.location, network)
         self._passages = OpenPassages(seconds)
+        self._lookers = Patience(_PATIENCE)
         self._made: Background[Hashable, Any] = Background(_MADE)
         self._making: duckdb.DuckDBPyConnection | None = None
         self._now()
@@ -392,18 +412,32 @@ class OpenLake:
     def _context(self, versions: Mapping[str, int | None], posted: bool = False) -> Iterator[Context]:
         """Open the lake in these versions for one request. It is connected to when it is first asked."""
         lake = self._lake.at(versions)
+        until = time.monotonic() + self._seconds
+
+        def left() -> float:
+            """
+            Raises:
+                Busy: nothing is left of the time.
+            """
+            seconds = until - time.monotonic()
+            if seconds <= 0:  # whoever interrupts between two questions interrupts nothing
+                raise Busy(_TOO_LONG)
+            return seconds
+
         with contextlib.ExitStack() as stack, naming_damage(lake):
-            begin = lru_cache(lambda: stack.enter_context(self._slot()))
-            whole_lake = lru_cache(lambda: stack.enter_context(self._lakes.take(versions, lambda: self._connect(lake))))
+            begin = lru_cache(lambda: stack.enter_context(self._slot(left())))
+            whole_lake = lru_cache(
+                lambda: stack.enter_context(self._lakes.take(versions, lambda: self._connect(lake), left()))
+            )
             one = lru_cache(
                 lambda row_index: stack.enter_context(
-                    self._texts.take(versions, lambda: OneText(lake, row_index, self._memory, self._spill.name))
+                    self._texts.take(versions, lambda: OneText(lake, row_index, self._memory, self._spill.name), left())
                 )
             )
 
             some = lru_cache(
                 lambda sites: stack.enter_context(
-                    self._by_site.take(versions, lambda: SiteViews(lake, sites, self._memory, self._spill.name))
+                    self._by_site.take(versions, lambda: SiteViews(lake, sites, self._memory, self._spill.name), left())
                 )
             )
 
@@ -411,6 +445,7 @@ class OpenLake:
                 of_texts: tuple[str, ...], and_text: str | None, of_sites: Of | None
             ) -> duckdb.DuckDBPyConnection:
                 begin()
+                left()
                 if of_sites is not None and (sites := self._sites_of(lake, versions)):
                     views = some(sites)
                     views.see(of_sites)
@@ -438,6 +473,7 @@ class OpenLake:
             self._checking,
             lambda: self._lookups.use(lake, versions),
             lambda: self._passages.use(lake, versions),
+            self._lookers,
             self._counted(lake, versions),
             lambda key, make: self._make(lake, versions, key, make),
             posted,
@@ -494,9 +530,9 @@ class OpenLake:
         threading.Thread(target=work, name="prepare", daemon=True).start()
 
     @contextlib.contextmanager
-    def _slot(self) -> Iterator[None]:
+    def _slot(self, seconds: float) -> Iterator[None]:
         """Bound how many are worked on at once."""
-        if not self._slots.acquire(timeout=self._seconds):
+        if not self._slots.acquire(timeout=seconds):
             raise Busy("too many pages are asked for at once; try again")
         try:
             yield
@@ -555,11 +591,16 @@ def _as_errors() -> Iterator[None]:
     try:
         yield
     except duckdb.InterruptException:
-        raise Busy("this page took longer than it may; ask for less, or use the command") from None
+        raise Busy(_TOO_LONG) from None
     except (duckdb.Error, MemoryError, pa.ArrowException) as error:
-        if "interrupt" in str(error).lower():  # as the reader of batches says it
-            raise Busy("this page took longer than it may; ask for less, or use the command") from None
+        if "interrupt" in str(error).lower():  # as Arrow says it
+            raise Busy(_TOO_LONG) from None
         raise query_error(error) from None
+
+
+def _lent(lend: Callable[[], contextlib.AbstractContextManager[Lent]], ask: Callable[[Lent], Value]) -> Value:
+    with lend() as lent:
+        return ask(lent)
 
 
 def _tidy(sql: str) -> str:

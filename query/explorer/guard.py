@@ -6,7 +6,6 @@ import asyncio
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -23,7 +22,7 @@ _HEADERS = {
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # with less, a browser hides from this server which site a form is from
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
@@ -93,11 +92,19 @@ class Guard:
             return _plain(400, "this request has no length that can be read")
         if int(lengths[0]) > (BODY if scope["method"] == "POST" else 0):
             return _plain(413, "this request has a body that is too long")
-        site = headers.get("sec-fetch-site", [""])[0]
+        site = headers.get("sec-fetch-site", [""])[0].lower()
         navigates = headers.get("sec-fetch-mode", [""])[0] == "navigate" and scope["method"] != "POST"
         if site in ("cross-site", "same-site") and not navigates:
             return _plain(403, "another site may link here, and nothing else")
+        if scope["method"] == "POST" and not site and not self._is_own(headers.get("origin", []), hosts[0]):
+            return _plain(403, "another site may link here, and nothing else")
         return None
+
+    def _is_own(self, origins: list[str], host: str) -> bool:
+        """Whether a form is from this server, as a browser tells that does not say how the sites are related."""
+        names = {name.lower() for name in self._allowed.host_names}  # a proxy may hide by which one it was called
+        called = [each.partition("://")[2].lower() for each in origins]
+        return all(each == host.lower() or _host_name(each) in names for each in called)
 
     def _entry(self, scope: Scope, headers: Mapping[str, list[str]]) -> Response | None:
         """Return what somebody gets who may not look, or who shows the token in the query."""
@@ -111,10 +118,10 @@ class Guard:
             rest = urlencode([pair for pair in given if pair[0] != "token"])
             # one slash: with two, a browser would take the path for another host
             answer = RedirectResponse("/" + scope["path"].lstrip("/") + (f"?{rest}" if rest else ""), 303)
-            answer.set_cookie(_COOKIE, token, httponly=True, samesite="strict")
+            answer.set_cookie(_COOKIE, _held(token), httponly=True, samesite="strict")
             return answer
         bearer = headers.get("authorization", [""])[0].removeprefix("Bearer ")
-        if _same(bearer, token) or _same(_cookie(headers), token):
+        if _same(bearer, token) or any(_same(each, _held(token)) for each in _cookies(headers)):
             return None
         return _plain(401, "this server wants the token that it was started with: open its address with ?token=…")
 
@@ -131,15 +138,18 @@ def _host_name(host: str) -> str | None:
 
 
 def _same(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode(), wanted.encode())
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), wanted.encode("utf-8", "surrogatepass"))
 
 
-def _cookie(headers: Mapping[str, list[str]]) -> str:
-    try:
-        held = SimpleCookie("; ".join(headers.get("cookie", []))).get(_COOKIE)
-    except CookieError:
-        return ""
-    return held.value if held else ""
+def _held(token: str) -> str:
+    """Return what a browser holds of a token: other servers of this host name get its cookies too."""
+    return hmac.digest(token.encode("utf-8", "surrogatepass"), _COOKIE.encode(), "sha256").hex()
+
+
+def _cookies(headers: Mapping[str, list[str]]) -> list[str]:
+    """Return the cookies of our name. Others may be as they like, and may have our name."""
+    pairs = [each.partition("=") for line in headers.get("cookie", []) for each in line.split(";")]
+    return [value.strip() for name, _, value in pairs if name.strip() == _COOKIE]
 
 
 async def _body(receive: Receive) -> bytes:

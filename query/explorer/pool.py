@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Generic, Protocol, TypeVar
 
+from query.explorer.bounds import interrupted_after
+
 
 class Connection(Protocol):
     """What a pool holds."""
@@ -20,14 +22,9 @@ Opened = TypeVar("Opened", bound=Connection)
 
 
 class Pool(Generic[Opened]):
-    """Connections that are free. Any number of threads may take one.
+    """Connections that are free. Any number of threads may take one."""
 
-    Args:
-        seconds: after these a connection is interrupted, and not used again.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._of: object = None
         self._free: list[Opened] = []
@@ -40,24 +37,19 @@ class Pool(Generic[Opened]):
             each.close()
 
     @contextlib.contextmanager
-    def take(self, of: object, make: Callable[[], Opened]) -> Iterator[Opened]:
-        """Lend a connection to a version; one is made where none is free."""
+    def take(self, of: object, make: Callable[[], Opened], seconds: float) -> Iterator[Opened]:
+        """Lend a connection to a version; one is made where none is free.
+
+        Args:
+            seconds: after these it is interrupted, and not used again.
+        """
         with self._lock:
             taken = self._free.pop() if self._free and of is self._of else None
         taken = taken or make()
-        is_late = threading.Event()
-
-        def stop() -> None:
-            is_late.set()
-            taken.interrupt()
-
-        timer = threading.Timer(self._seconds, stop)
-        timer.daemon = True
-        timer.start()
         try:
-            yield taken
+            with interrupted_after(seconds, taken.interrupt) as is_late:
+                yield taken
         finally:
-            timer.cancel()
             with self._lock:
                 is_kept = of is self._of and not is_late.is_set()
                 if is_kept:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -23,8 +24,8 @@ PORT = 8765
 MOST_PAGES, MOST_BYTES = 1000, 50 << 20
 #: Seconds for which the first page waits until the lake is counted; then it shows what is known.
 _PATIENCE = 0.5
-#: So many requests may be open at once; seconds that a connection without one stays open.
-_REQUESTS, _IDLE = 64, 5
+#: So many requests may be worked on at once; seconds that a connection stays open for the next one; bytes of a head.
+_REQUESTS, _IDLE, _HEAD = 100, 5, 32 << 10
 
 
 def explore(
@@ -73,6 +74,7 @@ def explore(
     import uvicorn
 
     from query.explorer.app import application
+    from query.explorer.connections import BoundedProtocol
     from query.explorer.context import OpenLake
     from query.explorer.guard import Allowed
     from query.explorer.pages import overview
@@ -92,19 +94,35 @@ def explore(
     if not folders and allowed == Allowed():
         folders = check(["."])
     with (
+        _offline(),
         OpenLake(location, encoder=encoder, network=network, patience=_PATIENCE) as opened,
         _listening(port) as listening,
     ):
         opened.prepare(lambda context: overview.PAGE.answer(context, {}))
         config = uvicorn.Config(
-            application(opened, allowed, table(folders)), lifespan="off", ws="none", loop="asyncio", log_config=None,
-            access_log=False, server_header=False, proxy_headers=False, limit_concurrency=_REQUESTS,
-            timeout_keep_alive=_IDLE, timeout_graceful_shutdown=2,
+            application(opened, allowed, table(folders)), lifespan="off", ws="none", loop="asyncio",
+            http=BoundedProtocol, h11_max_incomplete_event_size=_HEAD, log_config=None, access_log=False,
+            server_header=False, proxy_headers=False, limit_concurrency=_REQUESTS, timeout_keep_alive=_IDLE,
+            timeout_graceful_shutdown=2,
         )  # fmt: skip
         query = f"?token={read_only_token}" if read_only_token else ""
         click.echo(f"http://{_LOOPBACK}:{listening.getsockname()[1]}/{query}  (Ctrl-C ends it)")
         uvicorn.Server(config).run([listening])
     return None
+
+
+@contextlib.contextmanager
+def _offline() -> Iterator[None]:
+    """Let nothing that reads an encoder ask the hub, whatever it does by itself."""
+    name, before = "HF_HUB_OFFLINE", os.environ.get("HF_HUB_OFFLINE")
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _listening(port: int) -> socket.socket:

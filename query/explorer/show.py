@@ -64,7 +64,7 @@ class Shown:
                 raise ValueError(f"{page.name}: links to {target}, which its answer does not declare")
             return self._href(target) if target.page in self._pages else None
 
-        def link(target: Address, words: str, kind: str = "") -> Markup:
+        def link(target: Address, words: object, kind: str = "") -> Markup:
             return _link(href(target), words, kind)
 
         def action(target: Address) -> str | None:
@@ -129,10 +129,13 @@ class Shown:
         return {"menu": shown, "static": self._static, "lake": self._location, "note": self._note}
 
 
-def _link(href: str | None, words: str, kind: str) -> Markup:
+def _link(href: str | None, words: object, kind: str) -> Markup:
+    written = one_line(words)
+    if not written.strip():  # whoever cannot see would hear nothing
+        written = "(no name)"
     if href is None:
-        return Markup('<span class="{}">{}</span>').format(kind, one_line(words))
-    return Markup('<a class="{}" href="{}">{}</a>').format(kind, href, one_line(words))
+        return Markup('<span class="{}">{}</span>').format(kind, written)
+    return Markup('<a class="{}" href="{}">{}</a>').format(kind, href, written)
 
 
 def _rendered(template: str, **values: Any) -> str:

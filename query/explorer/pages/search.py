@@ -15,6 +15,7 @@ from archive.proofs import ACCEPTABLE
 from archive.sources import is_text
 from archive.tables import INDEX
 from query.explorer.addresses import URL, domain_page, host_page, url_page
+from query.explorer.busy import Busy
 from query.explorer.context import Context
 from query.explorer.guard import BODY
 from query.explorer.page import Address, Answer, Page, to
@@ -179,8 +180,9 @@ def _look_up(context: Context, page: SearchPage) -> Answer:
     written = page.q
     command = ("lookup", written, "--text") if len(written) <= _COMMAND else ("lookup", "-")
     try:
-        with context.lookup() as lookup:
-            known = lookup.text(written, _KNOWN, alike=len(written) <= _ALIKE)
+        known = context.look_up(lambda lookup: lookup.text(written, _KNOWN, alike=len(written) <= _ALIKE))
+    except Busy:
+        raise
     except ArchiveError as error:
         return _answer(context, replace(page, problem=str(error)), command, ())
     found = [known.exact, *known.near, *known.quote, *known.alike]

@@ -269,8 +269,7 @@ def _passages(context: Context, own: str, first_seen: datetime | None) -> tuple[
     if len(full) > _ASKED:
         return None, f"Of texts of more than {_ASKED:,} characters, passages are not looked for here."
     try:
-        with context.passages() as index:
-            found, missing = index.find(full, first_seen), index.missing
+        found, missing = context.in_passages(lambda index: (index.find(full, first_seen), index.missing))
     except LakeError as error:
         return None, str(error)
     passages = tuple(

@@ -50,7 +50,6 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("index.neardup.derive._MANY", 0.9)
     monkeypatch.setattr("index.neardup.parts.ROWS", 4)
     monkeypatch.setattr("index.neardup.numbered._MAPPED", 2)
-    monkeypatch.setattr("index.neardup.ranges._STEP", 5)
     monkeypatch.setattr("index.neardup.kept._TAKEN", 64)
     for module in ("ranges", "derive", "run"):
         monkeypatch.setattr(f"index.neardup.{module}.TOGETHER", TOGETHER)

@@ -83,12 +83,12 @@ def test_rows_of_a_mapped_file_are_taken_as_from_memory(tmp_path: Path, monkeypa
         assert (taken(mapped, rows) == values[rows]).all()
 
 
-def test_dates_of_many_texts_are_read_in_memory_for_one_file_alone(
+def test_dates_that_are_joined_by_ranges_are_those_of_the_captures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    count, least = 300_000, 32 << 20  # to group so many texts by their ids takes more
+    count, least = 100_000, 64 << 20
     monkeypatch.setattr(texts, "_THREAD", least)
-    monkeypatch.setattr(parts, "ROWS", 50_000)
+    monkeypatch.setattr(parts, "ROWS", 10_000)
     lake, dice = Lake(str(tmp_path / "lake")), np.random.default_rng(1)
     lake.create()
     content_ids, moments = _ids(dice, count), dice.integers(0, 10**15, count)
@@ -102,8 +102,10 @@ def test_dates_of_many_texts_are_read_in_memory_for_one_file_alone(
         "skip": np.zeros(count, np.int64),
     }
     table = pa.table({f.name: values.get(f.name, pa.nulls(count, f.type)) for f in CAPTURES.file_schema})
-    for month in ("2020-01", "2020-02"):  # each text has two captures
-        lake.commit(CAPTURES, [write_parquet(lake, CAPTURES, table, "made", {"month": month})], [])
+    for first in range(0, count, 25_000):
+        part = table.slice(first, 25_000)
+        for month in ("2020-01", "2020-02"):  # each text has two captures
+            lake.commit(CAPTURES, [write_parquet(lake, CAPTURES, part, f"made-{first}", {"month": month})], [])
     known = content_ids[: count // 2]
     nobody, never = np.zeros(len(known), bool), np.full(len(known), NEVER)
     shingles = np.ones(len(known), np.int32)
