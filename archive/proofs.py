@@ -304,7 +304,7 @@ def attach(
     tables: Iterable[Table],
     opened: Callable[[list[str]], None] | None = None,
     held: bool = False,
-    beside: Iterable[str] = (),
+    also: Iterable[str] = (),
     **config: str | int,
 ) -> tuple[duckdb.DuckDBPyConnection, list[View], list[str]]:
     """Return a DuckDB connection that can read a lake's tables and nothing else.
@@ -315,7 +315,7 @@ def attach(
     Args:
         opened: called with the paths of all files, after the lake's log is read and before DuckDB starts.
         held: the views show no file, but what is put into the tables `held_<name>`, which are empty: see `Stored.take`.
-        beside: files of this machine that the connection can read too.
+        also: files of this machine that the connection can read as well.
         config: settings of DuckDB.
 
     Raises:
@@ -342,7 +342,7 @@ def attach(
         db.execute(f"SET dynamic_or_filter_threshold = {_FEW}; SET parquet_prefetch_column_gap = {_GAP}")
     db.execute("SET python_enable_replacements = false")  # or SQL could name the variables of this program
     # not the whole folder, which also has the log and files of no table
-    allowed = [*(name for table in stored for name in table.names), *beside]
+    allowed = [*(name for table in stored for name in table.names), *also]
     db.execute(f"SET allowed_paths = [{', '.join(map(sql_literal, allowed))}]")
     db.execute("SET autoload_known_extensions = false; SET enable_external_access = false")
     if retracted:

@@ -131,8 +131,8 @@ class SiteViews:
 
     def __init__(self, lake: Lake, sites: Sites, memory: str, spill: str) -> None:
         self._paths = sites.paths
-        beside = [str(path) for path in self._paths.values()]
-        self.db, (texts,), _ = attach(lake, [DOCUMENTS], beside=beside, memory_limit=memory, temp_directory=spill)
+        also = [str(path) for path in self._paths.values()]
+        self.db, (texts,), _ = attach(lake, [DOCUMENTS], also=also, memory_limit=memory, temp_directory=spill)
         self._texts = texts.select
         domain.add_functions(self.db)
         opt_outs.add_functions(self.db)
