@@ -54,7 +54,7 @@ _LOOK = 0.02
 _MADE = 8
 #: So many answers are kept.
 _KEPT = 200
-#: Seconds that the end of a server waits for what is made.
+#: Seconds that the end of a server waits for work in the background.
 _END = 5.0
 #: Seconds that a page waits until it is known where the rows of its text are.
 _WAIT = 15.0
@@ -574,7 +574,7 @@ class OpenLake:
             return None
         if not sites.wait(_WAIT):
             raise Busy("the sites of this lake are being sorted for these pages; look again in some minutes")
-        return sites if sites.is_made else None
+        return sites if sites.is_ready else None
 
     def _begun_sites(self, lake: Lake, versions: Mapping[str, int | None]) -> Sites | None:
         with self._lock:

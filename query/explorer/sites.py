@@ -75,7 +75,7 @@ class Sites:
     def __init__(self, lake: Lake, versions: Mapping[str, int | None], spill: str) -> None:
         self._lake, self._spill = lake, spill
         self.paths = {name: _path(lake.location, versions, name) for name in _KEPT}
-        self._is_made = threading.Event()
+        self._is_ready = threading.Event()
         self._maker = threading.Thread(target=self._make, name="sites", daemon=True)
         self._making: duckdb.DuckDBPyConnection | None = None
         self._is_ended = False
@@ -87,9 +87,9 @@ class Sites:
         return not self._maker.is_alive()
 
     @property
-    def is_made(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether it can be asked."""
-        return self._is_made.is_set()
+        return self._is_ready.is_set()
 
     def end(self) -> None:
         """End what is going on."""
@@ -103,7 +103,7 @@ class Sites:
             if missing := [name for name, path in self.paths.items() if not is_whole(path)]:
                 with naming_damage(self._lake):
                     self._write(missing)
-            self._is_made.set()
+            self._is_ready.set()
         except (ArchiveError, OSError, duckdb.Error) as error:  # pages ask the lake itself then
             if not self._is_ended:
                 _log.warning("%s: its rows cannot be kept by site: %s", self._lake.location, error)

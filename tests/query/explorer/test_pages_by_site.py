@@ -113,7 +113,7 @@ def test_only_the_rows_of_a_site_are_seen(lake: Lake, tmp_path: Path) -> None:
     versions = {name: lake.delta(name).version() for name in ("captures", "documents", "rejects")}
     sites = Sites(lake.at(versions), versions, str(tmp_path / "spill"))
     assert sites.wait(60)
-    assert sites.is_made
+    assert sites.is_ready
     views = SiteViews(lake.at(versions), sites, "200MB", str(tmp_path / "spill"))
     for of, seen in (
         (Of(hosts=("two.example.org",)), {"example.org"}),
