@@ -101,7 +101,7 @@ class Context:
         passages: Callable[[], contextlib.AbstractContextManager[PassageIndex]],
         patience: Patience,
         whole_lake: WholeLake,
-        made: Callable[[Hashable, Callable[[Context], Any]], Any],
+        background: Callable[[Hashable, Callable[[Context], Any]], Any],
         posted: bool = False,
     ) -> None:
         self.lake = lake  #: its tables stay as they were when the request began
@@ -110,7 +110,7 @@ class Context:
         self.posted = posted  #: whether somebody pressed the button of a page with `Page.acts`
         self._checking = checking
         self._lookup, self._passages, self._patience = lookup, passages, patience
-        self._whole_lake, self._made = whole_lake, made
+        self._whole_lake, self._background = whole_lake, background
         self._uncounted: list[str] = []
         self._connection = connection
         self._asked: list[Question] = []
@@ -200,13 +200,13 @@ class Context:
             self._uncounted.append(about)
         return found
 
-    def made(self, key: Hashable, make: Callable[[Context], Value]) -> Value | Waiting:
+    def in_background(self, key: Hashable, make: Callable[[Context], Value]) -> Value | Waiting:
         """Return what a function finds that takes long: it works in the background, without a bound on time.
 
         Args:
             key: what tells it from others.
         """
-        found: Value | Waiting = self._made(key, make)
+        found: Value | Waiting = self._background(key, make)
         return found
 
     @property
@@ -307,7 +307,7 @@ class OpenLake:
         self._checking = Checking(self.location, network)
         self._passages = OpenPassages(seconds)
         self._lookers = Patience(_PATIENCE)
-        self._made: Background[Hashable, Any] = Background(_MADE)
+        self._background: Background[Hashable, Any] = Background(_MADE)
         self._making: duckdb.DuckDBPyConnection | None = None
         self._now()
 
@@ -325,10 +325,10 @@ class OpenLake:
             sites.wait(_END)
         if whole_lake is not None:
             whole_lake.close()
-        self._made.stop()
+        self._background.stop()
         if (making := self._making) is not None:
             making.interrupt()
-        self._made.join()
+        self._background.join()
         self._counting.close()
         self._lookups.close()
         self._passages.close()
@@ -494,7 +494,7 @@ class OpenLake:
 
         of = (key, tuple(sorted(versions.items())))
         while True:
-            found: Value | Waiting = self._made.of(of, work)
+            found: Value | Waiting = self._background.of(of, work)
             if not isinstance(found, Waiting) or found.problem or found.seconds >= self._patience:
                 return found
             time.sleep(_LOOK)
