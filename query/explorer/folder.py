@@ -27,6 +27,7 @@ from archive.show import count_of
 from query.explorer.context import OpenLake
 from query.explorer.page import Address, Answer, Page, to
 from query.explorer.parameters import BadParameter
+from query.explorer.result import FolderResult
 from query.explorer.show import Shown
 
 ASSETS = Path(__file__).parent / "static"
@@ -38,17 +39,6 @@ _PATIENCE, _PAUSE = 120.0, 0.2
 _FORM = re.compile(r"<form\b.*?</form>", re.DOTALL)
 #: A script of a form; that of all pages, `explore.js`, works without a server.
 _SCRIPT = re.compile(r'<script src="[^"]*/(?!explore\.js")[^"/]*"[^>]*></script>')
-
-
-@dataclass(frozen=True, slots=True)
-class FolderResult:
-    """What `explore` wrote into a folder."""
-
-    folder: str
-    pages: int
-    bytes: int  #: of all files
-    left_out: int  #: pages that others name and that are not there: too many, or too large
-    problems: tuple[str, ...]  #: of pages that could not be made, a line each
 
 
 @dataclass(slots=True)

@@ -6,7 +6,6 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +13,7 @@ from archive.errors import ArchiveError, error_line
 from archive.extras import require
 from archive.lake import Lake
 from archive.progress import Reporter
-
-if TYPE_CHECKING:
-    from query.explorer.folder import FolderResult
+from query.explorer.result import FolderResult
 
 _LOOPBACK = "127.0.0.1"
 PORT = 8765

@@ -77,7 +77,7 @@ def _write(lake: Lake, table: Table, found: list[dict[str, Any]], names: list[st
     lake.commit(table, files, names)
 
 
-@settings(max_examples=examples(3), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(2), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     captures=st.integers(2, 14).flatmap(lambda count: st.tuples(*map(_capture, range(count)))),
     stored=st.booleans(),

@@ -30,7 +30,7 @@ from query.export.command import command as export_command
 from query.export.run import export
 from query.sql import answer
 
-_SLOW = settings(max_examples=examples(6), deadline=None, suppress_health_check=list(HealthCheck))
+_SLOW = settings(max_examples=examples(3), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @contextmanager
