@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from archive.extras import require
 from archive.lake import Lake
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Lookups:
                 if self._held and self._held.versions == versions:
                     self._held.users += 1
                     return self._held
+            require("archive explore", "index", "numba")
             from query.lookup import Lookup  # numba, which takes seconds
 
             opened = _Opened(dict(versions), Lookup(lake, encoder=self._encoder), 1)

@@ -7,13 +7,14 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from archive.errors import LakeError, visible_line
+from archive.errors import ArchiveError, visible_line
 from archive.evidence.grade import DEFAULT, GRADES
 from archive.files import sql_literal
 from archive.proofs import ACCEPTABLE
 from archive.reasons import DATE_PROBLEMS, DATE_SOURCES
 from query.domain import host_of
 from query.explorer.addresses import host_page, url_page
+from query.explorer.busy import Busy
 from query.explorer.context import Context
 from query.explorer.dated import DatedPassages, Passage, Piece
 from query.explorer.diff import Diff, diff
@@ -270,7 +271,9 @@ def _passages(context: Context, own: str, first_seen: datetime | None) -> tuple[
         return None, f"Of texts of more than {_ASKED:,} characters, passages are not looked for here."
     try:
         found, missing = context.in_passages(lambda index: (index.find(full, first_seen), index.missing))
-    except LakeError as error:
+    except Busy:
+        raise
+    except ArchiveError as error:  # the lake has no such index, or this machine not what opens it
         return None, str(error)
     passages = tuple(
         Passage(each.start, each.end, each.words, each.first_seen, each.grade, each.content_id, each.url)
