@@ -36,8 +36,8 @@ class Series:
     slope: float | None  #: how much it rises for each unit of true share, at known mixtures
     says: str  #: what the numbers mean, and what the floor is, in words
     refused: str | None  #: why the whole series gives no number
-    condition: str | None = None  #: what must be true for the intervals to hold, and cannot be checked here
     points: tuple[Point, ...]
+    condition: str | None = None  #: what must be true for the intervals to hold, and cannot be checked here
 
 
 @dataclass(frozen=True, slots=True)

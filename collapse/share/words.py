@@ -23,8 +23,8 @@ def _rates(corpus: Corpus, words: WordList, reference: int, panel: bool) -> Seri
     spoken = np.array([name.split("/")[0] == words.language for name in corpus.stratum_names], bool)
     chosen = spoken[corpus.strata] if len(corpus) else np.zeros(0, bool)
     months, inverse = np.unique(corpus.months[chosen], return_inverse=True)
-    hits = np.bincount(inverse, _hits(corpus, words)[chosen], len(months))
-    running = np.bincount(inverse, corpus.lengths[chosen], len(months))
+    hits = np.bincount(inverse, _hits(corpus, words)[chosen], len(months)).astype(float)
+    running = np.bincount(inverse, corpus.lengths[chosen], len(months)).astype(float)
     before = months < reference
     spread = dispersion(hits[before], running[before])
     floor = _MILLION * hits[before].sum() / running[before].sum() if running[before].sum() else None
@@ -62,8 +62,8 @@ def _rates(corpus: Corpus, words: WordList, reference: int, panel: bool) -> Seri
 def _says(words: WordList, spread: float, has_floor: bool) -> str:
     listed = ", ".join((*words.words, *words.phrases))
     floor = (
-        f"The floor is the rate before the reference; there the months differ {spread:.1f} times as much as chance makes "
-        "them, and the intervals are that much wider than those of chance."
+        f"The floor is the rate before the reference; there the months differ {spread:.1f} times as much as by chance, "
+        "and the intervals are that much wider than those of chance."
         if has_floor
         else "No month is before the reference, so there is no floor: the rate of human text is not known."
     )
@@ -82,7 +82,7 @@ def _hits(corpus: Corpus, words: WordList) -> NDArray[np.float64]:
 
 
 def dispersion(hits: NDArray[np.float64], running: NDArray[np.float64]) -> float:
-    """Return how many times the months differ more than Poisson counts of one rate do, at least 1 (Pearson's statistic)."""
+    """Return how many times more than Poisson counts of one rate the months vary, at least 1 (Pearson's statistic)."""
     expected = running * hits.sum() / max(running.sum(), 1)
     some = expected > 0
     if some.sum() < 2:
@@ -91,7 +91,11 @@ def dispersion(hits: NDArray[np.float64], running: NDArray[np.float64]) -> float
 
 
 def rate_interval(hits: float, running: float, spread: float = 1.0) -> tuple[float, float]:
-    """Return the exact interval of a rate for each million words (Garwood 1936), of counts that vary `spread` times more."""
+    """Return the exact interval of a rate for each million words (Garwood 1936).
+
+    Args:
+        spread: how many times more than Poisson counts the hits vary.
+    """
     from scipy.stats import chi2
 
     counted = hits / spread
