@@ -1,0 +1,76 @@
+"""Intervals from hosts that are drawn again: texts of one host are not independent."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: How often hosts are drawn.
+DRAWS = 400
+#: Draws that are in memory at one time.
+_AT_ONCE = 50
+_TAIL = 0.025
+
+Numbers = NDArray[np.float64]
+
+
+def sums_by_cell(
+    cells: NDArray[np.int64], hosts: NDArray[np.int64], values: Numbers, size: int, seed: int, draws: int = DRAWS
+) -> Numbers:
+    """Return the sums of values by cell: (size, 1 + draws), first as they are, then with hosts drawn again.
+
+    A host has the weight of a Poisson number in each draw (Chamandy et al. 2012), the same in all cells: what it wrote
+    before and after a date rises and falls together. Cells below 0 are left out.
+    """
+    from scipy.sparse import csr_matrix
+
+    kept = cells >= 0
+    known, column = np.unique(hosts[kept], return_inverse=True)
+    sums = csr_matrix((values[kept], (cells[kept], column)), shape=(size, len(known)))
+    out = np.empty((size, 1 + draws))
+    out[:, 0] = np.asarray(sums.sum(axis=1)).ravel()
+    random = np.random.default_rng(seed)
+    for start in range(1, 1 + draws, _AT_ONCE):
+        many = min(_AT_ONCE, 1 + draws - start)
+        out[:, start : start + many] = sums @ random.poisson(1.0, (len(known), many)).astype(np.float32)
+    return out
+
+
+def effective(hosts: NDArray[np.int64]) -> float:
+    """Return how many hosts of equal size would be as good as these (Kish)."""
+    sizes = np.unique(hosts, return_counts=True)[1].astype(float)
+    return float(sizes.sum() ** 2 / (sizes**2).sum()) if len(sizes) else 0.0
+
+
+def interval(value: float, draws: Numbers, hosts: float, drift: float) -> tuple[float, float]:
+    """Return the 95 % interval of a value.
+
+    Args:
+        draws: the value with hosts drawn again.
+        hosts: how many there are, `effective`. Few hosts vary less among themselves than all hosts do: Student's t
+            widens the interval.
+        drift: the standard deviation of what draws do not show.
+    """
+    from scipy.stats import norm, t
+
+    draws = draws[np.isfinite(draws)]
+    if len(draws) < 20 or hosts <= 1:
+        return -np.inf, np.inf
+    low, high = np.quantile(draws, [_TAIL, 1 - _TAIL])
+    wide = float(t.ppf(1 - _TAIL, hosts - 1) / norm.ppf(1 - _TAIL) * np.sqrt(hosts / (hosts - 1)))
+    more = float(norm.ppf(1 - _TAIL)) * drift
+    below, above = max(value - low, 0) * wide, max(high - value, 0) * wide
+    return value - float(np.hypot(below, more)), value + float(np.hypot(above, more))
+
+
+def counting_interval(share: float, hosts: float) -> tuple[float, float]:
+    """Return the interval of a share of which `hosts` independent texts were looked at without any error (Jeffreys).
+
+    Where no text of a month is by a machine, drawing again shows none either; yet few texts cannot exclude a small share.
+    """
+    from scipy.stats import beta
+
+    count = min(max(share, 0.0), 1.0) * hosts
+    low = float(beta.ppf(_TAIL, count + 0.5, hosts - count + 0.5)) if count > 0 else 0.0
+    high = float(beta.ppf(1 - _TAIL, count + 0.5, hosts - count + 0.5)) if count < hosts else 1.0
+    return low, high
