@@ -7,32 +7,39 @@ from numpy.typing import NDArray
 
 #: How often hosts are drawn.
 DRAWS = 400
-#: Draws that are in memory at one time.
-_AT_ONCE = 50
+_MOST_GROUPS = 5000
 _TAIL = 0.025
 
 Numbers = NDArray[np.float64]
 
 
 def sums_by_cell(
-    cells: NDArray[np.int64], hosts: NDArray[np.int64], values: Numbers, size: int, seed: int, draws: int = DRAWS
+    cells: NDArray[np.int64],
+    hosts: NDArray[np.int64],
+    values: tuple[Numbers, ...],
+    size: int,
+    seed: int,
+    draws: int = DRAWS,
 ) -> Numbers:
-    """Return the sums of values by cell: (size, 1 + draws), first as they are, then with hosts drawn again.
+    """Return the sums of values by cell: (values, size, 1 + draws), first as they are, then with hosts drawn again.
 
     A host has the weight of a Poisson number in each draw (Chamandy et al. 2012), the same in all cells: what it wrote
-    before and after a date rises and falls together. Cells below 0 are left out.
+    before and after a date rises and falls together. Very many hosts are drawn in random groups, which are as
+    independent. Cells below 0 are left out.
     """
     from scipy.sparse import csr_matrix
 
+    random = np.random.default_rng(seed)
     kept = cells >= 0
     known, column = np.unique(hosts[kept], return_inverse=True)
-    sums = csr_matrix((values[kept], (cells[kept], column)), shape=(size, len(known)))
-    out = np.empty((size, 1 + draws))
-    out[:, 0] = np.asarray(sums.sum(axis=1)).ravel()
-    random = np.random.default_rng(seed)
-    for start in range(1, 1 + draws, _AT_ONCE):
-        many = min(_AT_ONCE, 1 + draws - start)
-        out[:, start : start + many] = sums @ random.poisson(1.0, (len(known), many)).astype(np.float32)
+    groups = min(len(known), _MOST_GROUPS)
+    column = random.permutation(np.arange(len(known)) % max(groups, 1))[column]
+    weights = random.poisson(1.0, (groups, draws)).astype(np.float32)
+    out = np.empty((len(values), size, 1 + draws))
+    for value, row in zip(values, out, strict=True):
+        sums = csr_matrix((value[kept], (cells[kept], column)), shape=(size, groups))
+        row[:, 0] = np.asarray(sums.sum(axis=1)).ravel()
+        row[:, 1:] = sums @ weights
     return out
 
 
@@ -43,7 +50,7 @@ def effective(hosts: NDArray[np.int64]) -> float:
 
 
 def interval(value: float, draws: Numbers, hosts: float, drift: float) -> tuple[float, float]:
-    """Return the 95 % interval of a value.
+    """Return the 95 % interval of a share.
 
     Args:
         draws: the value with hosts drawn again.
@@ -59,14 +66,16 @@ def interval(value: float, draws: Numbers, hosts: float, drift: float) -> tuple[
     low, high = np.quantile(draws, [_TAIL, 1 - _TAIL])
     wide = float(t.ppf(1 - _TAIL, hosts - 1) / norm.ppf(1 - _TAIL) * np.sqrt(hosts / (hosts - 1)))
     more = float(norm.ppf(1 - _TAIL)) * drift
-    below, above = max(value - low, 0) * wide, max(high - value, 0) * wide
+    least, most = counting_interval(value, hosts)
+    below, above = max((value - low) * wide, value - least, 0.0), max((high - value) * wide, most - value, 0.0)
     return value - float(np.hypot(below, more)), value + float(np.hypot(above, more))
 
 
 def counting_interval(share: float, hosts: float) -> tuple[float, float]:
     """Return the interval of a share of which `hosts` independent texts were looked at without any error (Jeffreys).
 
-    Where no text of a month is by a machine, drawing again shows none either; yet few texts cannot exclude a small share.
+    Where no text of a month is by a machine, drawing again shows none either; yet few texts cannot exclude a small
+    share.
     """
     from scipy.stats import beta
 

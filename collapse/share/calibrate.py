@@ -37,7 +37,7 @@ def drift(values: Sequence[float], deviations: Sequence[float]) -> float:
 
 
 def slope_bounds(slopes: Sequence[float]) -> tuple[float, float | None]:
-    """Return between which slopes that of one more source is with 95 %, as Student's t predicts from those that are known.
+    """Return between which slopes that of one more source is with 95 %, as Student's t predicts from known ones.
 
     The upper one is None, and the lower one 0, where they leave everything open.
     """

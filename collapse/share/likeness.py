@@ -1,4 +1,4 @@
-"""How alike the words of two sets of texts are: 1 for samples of the same texts, however small; about 0.5 for other things."""
+"""How alike the words of two sets of texts are: 1 for samples of the same, however small; about .5 for other things."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class WordUse:
     @property
     def frequency(self) -> Numbers:
         """The share of texts that have each word."""
-        return np.asarray(self.words.sum(axis=0)).ravel() / max(self.texts.sum(), 1)
+        frequency: Numbers = np.asarray(self.words.sum(axis=0)).ravel() / max(self.texts.sum(), 1)
+        return frequency
 
 
 def word_use(table: Table, rows: Mask, seed: int) -> WordUse:

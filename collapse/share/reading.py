@@ -59,7 +59,11 @@ class Reading:
 
 
 def instrument(table: Table, human: Mask, machine: Sequence[Mask], seed: int) -> Instrument:
-    """Return an instrument that learned from human rows, and from machine rows of one or more sources, which count the same."""
+    """Return an instrument that learned from human rows and from machine rows.
+
+    Args:
+        machine: the rows of each source. Sources count the same.
+    """
     written = np.logical_or.reduce(machine)
     lengths = length_classes(table.lengths, (human, written))
     human, machine = human & (lengths >= 0), tuple(source & (lengths >= 0) for source in machine)
@@ -97,14 +101,14 @@ def read(
     classes = int(tool.lengths.max(initial=0)) + 1
     shape = (1 + len(tool.machine) + len(targets), classes, _BINS)
     cells = np.where(roles >= 0, (roles * classes + tool.lengths) * _BINS + tool.bins, -1)
-    number = sums_by_cell(cells, hosts, np.ones(len(hosts)), int(np.prod(shape)), seed, draws).reshape(*shape, -1)
-    total = sums_by_cell(cells, hosts, tool.scores, int(np.prod(shape)), seed, draws).reshape(*shape, -1)
+    values = (np.ones(len(hosts)), tool.scores)
+    number, total = sums_by_cell(cells, hosts, values, int(np.prod(shape)), seed, draws).reshape(2, *shape, -1)
     first = 1 + len(tool.machine)
-    values = _shares(number.sum(axis=2), total.sum(axis=2), first)
+    shares = _shares(number.sum(axis=2), total.sum(axis=2), first)
     return [
         Reading(
-            value=float(values[role, 0]),
-            draws=values[role, 1:],
+            value=float(shares[role, 0]),
+            draws=shares[role, 1:],
             texts=int(number[first + role, ..., 0].sum()),
             left_out=int((rows & (tool.lengths < 0)).sum()),
             hosts=effective(hosts[rows & (tool.lengths >= 0)]),

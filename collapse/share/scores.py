@@ -1,4 +1,4 @@
-"""Scores of texts between 0, as humans write, and 1, as a machine writes, by models that saw nothing of the same host."""
+"""Scores of texts, 0 as humans write to 1 as a machine writes, by models that saw nothing of the same host."""
 
 from __future__ import annotations
 
