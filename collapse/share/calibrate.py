@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 #: The drift is so large that chance made it look smaller with this probability: few months leave much open.
 _CAUTION = 0.25
+#: Two slopes that are alike by chance would promise too much.
+_FEWEST_SLOPES = 3
 #: A slope as low as this hides any share.
 _LEAST_SLOPE = 0.05
 
@@ -43,7 +45,7 @@ def slope_bounds(slopes: Sequence[float]) -> tuple[float, float | None]:
     """
     from scipy.stats import t
 
-    if len(slopes) < 2:
+    if len(slopes) < _FEWEST_SLOPES:
         return 0.0, None
     number = len(slopes)
     wide = float(t.ppf(0.975, number - 1) * np.std(slopes, ddof=1) * np.sqrt(1 + 1 / number))

@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from collapse.share.corpus import Corpus
+from collapse.share.excess import excess
 from collapse.share.mixture import Sample, mixture
+from collapse.share.panel import panel as panel_of
 from collapse.share.results import Series
 from collapse.share.texts import in_order, part
 from collapse.share.words import words_per_million
@@ -35,7 +37,11 @@ def estimate(
         )
         for sample in machine
     ]
-    return tuple(_all(corpus, reference, samples, seed, panel=False))
+    same_hosts = panel_of(corpus, reference)
+    series = list(_all(corpus, reference, samples, seed, panel=False))
+    if len(same_hosts):
+        series += _all(same_hosts, reference, samples, seed, panel=True)
+    return tuple(series)
 
 
 def _all(corpus: Corpus, reference: int, samples: Sequence[Sample], seed: int, *, panel: bool) -> Iterator[Series]:
@@ -43,5 +49,6 @@ def _all(corpus: Corpus, reference: int, samples: Sequence[Sample], seed: int, *
     for number in sorted(set(corpus.strata.tolist()), key=corpus.stratum_names.__getitem__):
         texts = part(corpus, np.flatnonzero(corpus.strata == number))
         stratum = corpus.stratum_names[number]
+        yield excess(texts, stratum, reference, seed, panel=panel)
         if samples:
             yield from mixture(texts, stratum, reference, samples, seed, panel=panel)

@@ -1,8 +1,9 @@
-"""The share of machine text by month, from samples of human and machine text (after Liang et al. 2024, arXiv:2403.07183).
+"""The share of machine text by month, from samples of human and machine text.
 
-Liang et al. fit the share to the words of sentences. Here whole texts have scores, by models that saw no text of the same
-host, and the share is read from their mean between two ends: the stratum's own texts before the reference, and the
-sample. Months before the reference, read by an instrument of older months, show how far the estimate drifts by itself.
+Liang et al. 2024 (arXiv:2403.07183) fit the share to the words of sentences. Here whole texts have scores, by models
+that saw no text of the same host, and the share is read from their mean between two ends: the stratum's own texts
+before the reference, and the sample. Months before the reference, read by an instrument of older months, show how far
+the estimate drifts by itself.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collapse.share.bootstrap import interval
 from collapse.share.calibrate import drift, widened
 from collapse.share.corpus import Corpus
 from collapse.share.likeness import WordUse, likeness, word_use
-from collapse.share.months import name_of
+from collapse.share.months import middle, name_of, periods
 from collapse.share.reading import Instrument, Reading, instrument, read
 from collapse.share.results import Point, Series
 from collapse.share.texts import Table, frequent_words, part, table
@@ -25,6 +26,8 @@ from collapse.share.texts import Table, frequent_words, part, table
 SOURCE = "Liang et al. 2024, arXiv:2403.07183, with scores of whole texts"
 #: Fewest texts of the human side, of a machine sample, and of a month; fewest hosts of any of them.
 HUMAN, MACHINE, MONTH, HOSTS = 60, 40, 20, 10
+#: Fewest texts of a side that are about as long as some of the other.
+_AS_LONG = 30
 #: Refused: a floor above this.
 FLOOR = 0.1
 #: Refused: scores of human and machine text closer than this.
@@ -33,7 +36,7 @@ SLOPE = 0.6
 _COMPANION = 0.1
 #: Refused: words for topics, and common words, that are less like those of both ends than this.
 _ALIKE, _ALIKE_COMMON = 0.8, 0.97
-#: Refused: a sample without human texts on the same prompts, whose words for topics are less like the stratum's than this.
+#: Refused: a sample without human texts on the same prompts, whose words for topics are less like the stratum's.
 _ALIKE_SAMPLE = 0.65
 #: Refused: scores that fit a mixture as badly as these with this probability.
 _MISFIT = 0.001
@@ -81,7 +84,7 @@ class Estimate:
     floor: float  #: drift of periods without machine text
     topic: float  #: what the human texts on the prompts of the samples read, beyond chance
     measured: float  #: months between the human end of the placebo and its periods
-    refused: str | None
+    checked: bool  #: there are human texts on the prompts of all samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +135,12 @@ def arrange(corpus: Corpus, reference: int, samples: Sequence[Sample]) -> Rows:
     own = owner == 0
     numbers = iter(range(1 + len(machine), len(corpora)))
     before = own & (everything.months < reference)
-    old = before & (everything.months <= _middle(corpus.months[human]))
+    old = before & (everything.months <= middle(corpus.months[human]))
     return Rows(
         table=everything,
         human=before,
         old=old,
-        periods=tuple(_periods(everything, before & ~old)) if old.sum() >= HUMAN // 2 else (),
+        periods=_periods(everything, before & ~old) if old.sum() >= HUMAN // 2 else (),
         months={int(month): own & (everything.months == month) for month in np.unique(corpus.months[~human])},
         machine=tuple(owner == 1 + number for number in range(len(machine))),
         companion=tuple(owner == (-1 if texts is None else next(numbers)) for texts in companions),
@@ -145,49 +148,42 @@ def arrange(corpus: Corpus, reference: int, samples: Sequence[Sample]) -> Rows:
     )
 
 
-def _middle(months: NDArray[np.int32]) -> int:
-    """Return the last month of the older half: it has at least half of the texts, if others are left."""
-    half = int(np.sort(months)[(len(months) - 1) // 2])
-    return half if half < months.max() else half - 1
+def _periods(texts: Table, rows: Mask) -> tuple[Mask, ...]:
+    """Return rows by month, or by some months in a row that have enough texts together."""
+    found = periods(texts.months, texts.hosts, rows, MONTH, HOSTS, merge=True)
+    return tuple(rows & np.isin(texts.months, period) for period in found)
 
 
-def _periods(texts: Table, rows: Mask) -> Iterator[Mask]:
-    """Yield rows by month, or by some months in a row that have enough texts together."""
-    waiting = np.zeros(len(rows), bool)
-    for month in np.unique(texts.months[rows]):
-        waiting = waiting | (rows & (texts.months == month))
-        if waiting.sum() >= MONTH and len(np.unique(texts.hosts[waiting])) >= HOSTS:
-            yield waiting
-            waiting = np.zeros(len(rows), bool)
-
-
-def _estimate(rows: Rows, numbers: tuple[int, ...], seed: int) -> Estimate:
-    """Return what some of the samples tell."""
+def _estimate(rows: Rows, numbers: tuple[int, ...], seed: int) -> Estimate | str:
+    """Return what some of the samples tell, or why they tell nothing."""
     hosts = rows.table.hosts
     machine = [rows.machine[number] for number in numbers]
     companions = [rows.companion[number] for number in numbers if rows.companion[number].sum() >= MONTH]
-    older = instrument(rows.table, rows.old, machine, seed)
+    older = instrument(rows.table, rows.old, machine, MONTH, seed)
+    tool = instrument(rows.table, rows.human, machine, _AS_LONG, seed)
+    if older is None or tool is None:
+        return "too few texts before the reference and of the sample are about as long as one another"
     placebo = read(older, hosts, rows.periods, seed)
-    tool = instrument(rows.table, rows.human, machine, seed)
     readings = read(tool, hosts, [*rows.months.values(), *companions], seed)
     of_companions = readings[len(rows.months) :]
     floor = drift([reading.value for reading in placebo], [reading.deviation for reading in placebo])
-    return Estimate(
+    problem = _not_comparable(rows, numbers, of_companions, seed) or _weak(tool, floor)
+    return problem or Estimate(
         tool=tool,
         months=dict(zip(rows.months, readings, strict=False)),
         placebo=tuple(placebo),
         floor=floor,
         topic=max((max(r.value**2 - r.deviation**2, 0.0) ** 0.5 for r in of_companions), default=0.0),
         measured=max(rows.distance(np.logical_or.reduce(rows.periods), rows.old), 1.0),
-        refused=_not_comparable(rows, numbers, of_companions, seed) or _weak(tool, floor),
+        checked=len(companions) == len(numbers),
     )
 
 
 def _weak(tool: Instrument, floor: float) -> str | None:
     if tool.slope < SLOPE:
         return (
-            f"human and machine text are too much alike: the plain score rises by {tool.slope:.2f} from one to the other, "
-            f"and {SLOPE} is needed"
+            f"human and machine text are too much alike: the plain score rises by {tool.slope:.2f} from one to the "
+            f"other, and {SLOPE} is needed"
         )
     if floor > FLOOR:
         return f"the floor is {floor:.2f}: that much is read where no machine can have written, and {FLOOR} is the most"
@@ -208,35 +204,34 @@ def _not_comparable(rows: Rows, numbers: tuple[int, ...], companions: list[Readi
             topics, _ = likeness(machine, human, human, 0.0)
             if not topics >= _ALIKE_SAMPLE:
                 return (
-                    f"the sample may be about other things than the texts: their words for topics are {topics:.2f} alike, "
-                    f"and {_ALIKE_SAMPLE} is needed without human texts on the same prompts"
+                    f"the sample may be about other things than the texts: their words for topics are {topics:.2f} "
+                    f"alike, and {_ALIKE_SAMPLE} is needed without human texts on the same prompts"
                 )
     return None
 
 
-def _anyone(rows: Rows, single: list[Estimate], stratum: str, panel: bool, seed: int) -> Series:
-    """Return the estimate for machine text of whatever source: all samples that can be used, and how they read others."""
-    good = tuple(number for number, estimate in enumerate(single) if estimate.refused is None)
+def _anyone(rows: Rows, single: list[Estimate | str], stratum: str, panel: bool, seed: int) -> Series:
+    """Return the estimate for machine text of any source, by the samples that can be used and how they read others."""
+    good = tuple(number for number, estimate in enumerate(single) if isinstance(estimate, Estimate))
     if not good:
-        reasons = "; ".join(f"{name}: {one.refused}" for name, one in zip(rows.names, single, strict=True))
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in zip(rows.names, single, strict=True))
         return _refused("any machine text", stratum, panel, reasons)
     estimate = single[good[0]] if len(good) == 1 else _estimate(rows, good, seed)
-    slopes = []
-    for number in range(len(rows.names)):
-        others = tuple(other for other in good if other != number)
-        if others:
-            tool = (
-                single[others[0]].tool
-                if len(others) == 1
-                else instrument(rows.table, rows.human, [rows.machine[other] for other in others], seed)
-            )
-            slopes.append(read(tool, rows.table.hosts, [rows.machine[number]], seed, draws=0)[0].value)
-    return _series(rows, estimate, stratum, panel, seed, good, slopes)
+    return _series(rows, estimate, stratum, panel, seed, good, list(_slopes_of_others(rows, good, seed)))
+
+
+def _slopes_of_others(rows: Rows, good: tuple[int, ...], seed: int) -> Iterator[float]:
+    """Yield how much is read on the text of each source by the other ones that can be used."""
+    for number, source in enumerate(rows.machine):
+        others = [rows.machine[other] for other in good if other != number]
+        tool = instrument(rows.table, rows.human, others, MONTH, seed) if others else None
+        if tool is not None:
+            yield read(tool, rows.table.hosts, [source], seed, draws=0)[0].value
 
 
 def _series(
     rows: Rows,
-    estimate: Estimate,
+    estimate: Estimate | str,
     stratum: str,
     panel: bool,
     seed: int,
@@ -251,8 +246,8 @@ def _series(
     """
     names = ", ".join(rows.names[number] for number in numbers)
     title = f"text like that of {names}" if slopes is None else "any machine text"
-    if estimate.refused is not None:
-        return _refused(title, stratum, panel, estimate.refused)
+    if isinstance(estimate, str):
+        return _refused(title, stratum, panel, estimate)
     uses = _uses(rows, numbers, seed)
     points = [*_placebo_points(rows, estimate, slopes), *_points(rows, estimate, uses, slopes, seed)]
     return Series(
@@ -274,15 +269,20 @@ def _series(
 
 def _says(estimate: Estimate, names: str, slopes: list[float] | None) -> str:
     lines = [
-        f"The share of texts that read like those of {names}, and not like the texts of the same kind before the reference.",
+        f"The share of texts that read like those of {names}, not like those of the same kind before the reference.",
         f"The plain score says {estimate.tool.low:.2f} of human text and {estimate.tool.high:.2f} of the sample; "
         "the share is read between these two.",
         f"The floor is how far months without machine text are read from zero, beyond chance: {estimate.floor:.3f}. "
         "It is part of the intervals, and grows with the distance from the reference.",
     ]
-    if slopes is not None and len(slopes) < 2:
+    if not estimate.checked:
         lines.append(
-            "With one sample nobody knows how much of another model's text is seen: the interval is open above."
+            "Without human texts on the same prompts, how much of machine text on the topics of these texts is seen is "
+            "not known: the interval is open above."
+        )
+    elif slopes is not None and len(slopes) < 3:
+        lines.append(
+            "Fewer than three sources do not show how much is seen of another model's text: the interval is open above."
         )
     elif slopes is not None:
         lines.append(
@@ -310,7 +310,7 @@ def _placebo_points(rows: Rows, estimate: Estimate, slopes: list[float] | None) 
     for period, reading in zip(rows.periods, estimate.placebo, strict=True):
         months = np.unique(rows.table.months[period])
         if len(months) == 1:
-            yield _point(int(months[0]), rows, period, reading, estimate.floor, estimate.tool.most, slopes)
+            yield _point(int(months[0]), rows, period, reading, estimate, estimate.floor, slopes)
 
 
 def _points(rows: Rows, estimate: Estimate, uses: Uses, slopes: list[float] | None, seed: int) -> Iterator[Point]:
@@ -323,7 +323,7 @@ def _points(rows: Rows, estimate: Estimate, uses: Uses, slopes: list[float] | No
             reason = f"so far from the reference the floor is {grown:.2f}, and {FLOOR} is the most"
         if reason is None:
             spread = float(np.hypot(grown, estimate.topic))
-            yield _point(month, rows, texts, reading, spread, estimate.tool.most, slopes)
+            yield _point(month, rows, texts, reading, estimate, spread, slopes)
         else:
             hosts = len(np.unique(rows.table.hosts[texts]))
             yield Point(name_of(month), int(texts.sum()), hosts, None, None, None, reason)
@@ -353,11 +353,19 @@ def _shifted(rows: Rows, texts: Mask, reading: Reading, uses: Uses, far: float, 
 
 
 def _point(
-    month: int, rows: Rows, texts: Mask, reading: Reading, spread: float, most: float, slopes: list[float] | None
+    month: int,
+    rows: Rows,
+    texts: Mask,
+    reading: Reading,
+    estimate: Estimate,
+    spread: float,
+    slopes: list[float] | None,
 ) -> Point:
     low, high = interval(reading.value, reading.draws, reading.hosts, spread)
-    if slopes is not None:
-        low, high = widened(low, high, slopes, most)
+    if not estimate.checked:
+        low, high = widened(low, high, [], estimate.tool.most)
+    elif slopes is not None:
+        low, high = widened(low, high, slopes, estimate.tool.most)
     return Point(
         month=name_of(month),
         texts=int(texts.sum()),

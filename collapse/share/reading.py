@@ -17,6 +17,8 @@ from collapse.share.texts import Table
 _BINS = 8
 #: A misfit of this share of the texts in a class of scores is no misfit.
 _TOLERANCE = 0.02
+#: Draws without which nothing is known of how the scores of a month vary.
+_FEWEST_DRAWS = 10 * _BINS
 
 Numbers = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -58,8 +60,10 @@ class Reading:
         return float(np.nanstd(self.draws))
 
 
-def instrument(table: Table, human: Mask, machine: Sequence[Mask], seed: int) -> Instrument:
+def instrument(table: Table, human: Mask, machine: Sequence[Mask], fewest: int, seed: int) -> Instrument | None:
     """Return an instrument that learned from human rows and from machine rows.
+
+    None where a side has fewer than `fewest` texts that are about as long as some of the other's.
 
     Args:
         machine: the rows of each source. Sources count the same.
@@ -67,6 +71,8 @@ def instrument(table: Table, human: Mask, machine: Sequence[Mask], seed: int) ->
     written = np.logical_or.reduce(machine)
     lengths = length_classes(table.lengths, (human, written))
     human, machine = human & (lengths >= 0), tuple(source & (lengths >= 0) for source in machine)
+    if min(side.sum() for side in (human, *machine)) < fewest:
+        return None
     weights = np.sum([source / max(source.sum(), 1) for source in machine], axis=0)
     scores = cross_scores(table, human, weights, seed)
     low = float(scores.even[human].mean())
@@ -142,11 +148,13 @@ def _misfit(number: Numbers, role: int, first: int) -> float:
         target = number[role].sum(axis=0) / number[role].sum(axis=(0, 1))
         sources = number[1:first].sum(axis=1) / number[1:first].sum(axis=(1, 2))[:, None]
     away, towards = target - human, sources - human
-    if not np.isfinite(away[:, 0]).all():
+    if not (np.isfinite(away[:, 0]).all() and np.isfinite(towards[..., 0]).all()):
         return 1.0
     plain = np.linalg.lstsq(towards[..., 0].T, away[:, 0], rcond=None)[0]
     rest = away - np.tensordot(plain, towards, axes=1)
     rest_draws = rest[:, 1:][:, np.isfinite(rest[:, 1:]).all(axis=0)]
+    if rest_draws.shape[1] < _FEWEST_DRAWS:
+        return 1.0
     inverse = np.linalg.inv(np.cov(rest_draws) + _TOLERANCE**2 * np.eye(len(rest)))
     design = towards[..., 0].T
     fitted = np.linalg.pinv(design.T @ inverse @ design) @ design.T @ inverse @ away[:, 0]

@@ -59,7 +59,7 @@ def in_order(corpus: Corpus) -> Corpus:
 
 
 def host_ranks(corpus: Corpus) -> NDArray[np.int64]:
-    """Return a number for the host of each text, which depends on the names of hosts alone, not on the order of texts."""
+    """Return a number for the host of each text. It depends on the names of hosts, not on the order of texts."""
     known = corpus.vocabulary.hosts
     ranks = np.empty(len(known), np.int64)
     ranks[[known[name] for name in sorted(known)]] = np.arange(len(known))
