@@ -1,9 +1,9 @@
 """Excess vocabulary: how many texts have a word whose use rose beyond what earlier years let expect.
 
-After Kobak et al. 2024 (arXiv:2406.07016). It needs no machine text, and is a lower bound: a machine text without such a
-word is not seen. Which words rose is learned from half of the hosts and counted in the other half, so that words that
-rose by chance count for nothing. Words that rise without machines, with the news or a fashion, are in the floor: the same
-procedure at dates before the reference.
+After Kobak et al. 2024 (arXiv:2406.07016). It needs no machine text, and is a lower bound: a machine text without such
+a word is not seen. Which words rose is learned from half of the hosts and counted in the other half, so that words that
+rose by chance count for nothing. Words that rise without machines, with the news or a fashion, are in the floor: the
+same procedure at dates before the reference.
 """
 
 from __future__ import annotations
@@ -97,22 +97,18 @@ def excess(corpus: Corpus, stratum: str, reference: int, seed: int, *, panel: bo
         )
         return _series(stratum, panel, floor if readings else None, "It gives no number.", reason, ())
     found = _excess(counted, np.ones(len(before), bool), reference, int(corpus.months.max()) + 1, seed, merge=False)
-    start = _placebo_dates(corpus.months[before])[0]
-    measured = max(
-        1.0, corpus.months[before & (corpus.months >= start)].mean() - corpus.months[corpus.months < start].mean()
-    )
-    middle_of_all = float(corpus.months[before].mean())
+    earlier = corpus.months[before]
+    date = _placebo_dates(earlier)[0]
+    measured = max(1.0, float(earlier[earlier >= date].mean() - earlier[earlier < date].mean()))
+    far = [max(1.0, (period[0] - float(earlier.mean())) / measured) for period in found.periods]
+    single = [row for row, period in enumerate(placebos[0].periods) if len(period) == 1]
     points = [
-        *(_point(counted, placebos[0], row, floor) for row in range(len(placebos[0].months))),
-        *(
-            _point(counted, found, row, floor * max(1.0, (month - middle_of_all) / measured))
-            for row, month in enumerate(found.months)
-        ),
+        *(_point(counted, placebos[0], row, floor) for row in single),
+        *(_point(counted, found, row, floor * grown) for row, grown in enumerate(far)),
         *_silent(counted, found, reference),
     ]
-    return _series(
-        stratum, panel, floor, _says(found, floor), None, tuple(sorted(points, key=lambda point: point.month))
-    )
+    points.sort(key=lambda point: point.month)
+    return _series(stratum, panel, floor, _says(found, floor), None, tuple(points))
 
 
 def _series(
@@ -135,15 +131,14 @@ def _series(
 
 
 def _says(found: Excess, floor: float) -> str:
-    group = ", ".join(found.words[:_NAMED]) + (
-        f", and {len(found.words) - _NAMED} more" if len(found.words) > _NAMED else ""
-    )
+    more = f", and {len(found.words) - _NAMED} more" if len(found.words) > _NAMED else ""
+    group = ", ".join(found.words[:_NAMED]) + more
     return (
         "How many more texts than expected have one of the words whose use rose most since the reference "
         f"({group or 'there are none'}). At least so many texts were written or edited in another way than before, by "
         "machines if the words are none of the news: read them. The interval is of this excess, and the share of "
-        f"machine text may be above it. The floor is the same at dates before the reference: {floor:.3f}. It is part of "
-        "the intervals, and grows with the distance from the reference."
+        "machine text may be above it. The floor is the same at dates before the reference: "
+        f"{floor:.3f}. It is part of the intervals, and grows with the distance from the reference."
     )
 
 

@@ -1,4 +1,4 @@
-"""A panel: the same hosts before and after a date, so that a change of who writes is not taken for one of how they write."""
+"""A panel: the same hosts before and after a date, so that a change of who writes is none of how they write."""
 
 from __future__ import annotations
 
