@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 DRAWS = 400
 _MOST_GROUPS = 5000
 _TAIL = 0.025
+_FEWEST_DRAWS = 20
 
 Numbers = NDArray[np.float64]
 
@@ -49,30 +50,31 @@ def effective(hosts: NDArray[np.int64]) -> float:
     return float(sizes.sum() ** 2 / (sizes**2).sum()) if len(sizes) else 0.0
 
 
-def interval(value: float, draws: Numbers, hosts: float, drift: float) -> tuple[float, float]:
+def interval(value: float, draws: Numbers, hosts: NDArray[np.int64], drift: float) -> tuple[float, float]:
     """Return the 95 % interval of a share.
 
     Args:
         draws: the value with hosts drawn again.
-        hosts: how many there are, `effective`. Few hosts vary less among themselves than all hosts do: Student's t
-            widens the interval.
+        hosts: that of each text. Few hosts vary less among themselves than all hosts do: Student's t widens the
+            interval.
         drift: the standard deviation of what draws do not show.
     """
     from scipy.stats import norm, t
 
     draws = draws[np.isfinite(draws)]
-    if len(draws) < 20 or hosts <= 1:
+    equal = effective(hosts)
+    if len(draws) < _FEWEST_DRAWS or equal <= 1:
         return -np.inf, np.inf
     low, high = np.quantile(draws, [_TAIL, 1 - _TAIL])
-    wide = float(t.ppf(1 - _TAIL, hosts - 1) / norm.ppf(1 - _TAIL) * np.sqrt(hosts / (hosts - 1)))
+    wide = float(t.ppf(1 - _TAIL, equal - 1) / norm.ppf(1 - _TAIL) * np.sqrt(equal / (equal - 1)))
     more = float(norm.ppf(1 - _TAIL)) * drift
-    least, most = counting_interval(value, hosts)
+    least, most = counting_interval(value, len(np.unique(hosts)))
     below, above = max((value - low) * wide, value - least, 0.0), max((high - value) * wide, most - value, 0.0)
     return value - float(np.hypot(below, more)), value + float(np.hypot(above, more))
 
 
-def counting_interval(share: float, hosts: float) -> tuple[float, float]:
-    """Return the interval of a share of which `hosts` independent texts were looked at without any error (Jeffreys).
+def counting_interval(share: float, hosts: int) -> tuple[float, float]:
+    """Return the interval of a share where one text of each host was looked at, without any error (Jeffreys).
 
     Where no text of a month is by a machine, drawing again shows none either; yet few texts cannot exclude a small
     share.

@@ -9,9 +9,10 @@ import numpy as np
 
 from collapse.share.corpus import Corpus
 from collapse.share.excess import excess
-from collapse.share.mixture import Sample, mixture
+from collapse.share.mixture import mixture
 from collapse.share.panel import panel as panel_of
 from collapse.share.results import Series
+from collapse.share.rows import Sample
 from collapse.share.texts import in_order, part
 from collapse.share.words import words_per_million
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from collapse.share.bootstrap import effective, interval, sums_by_cell
+from collapse.share.bootstrap import interval, sums_by_cell
 from collapse.share.calibrate import drift
 from collapse.share.corpus import Corpus
 from collapse.share.lengths import length_classes
@@ -267,7 +267,7 @@ def _point(texts: Texts, found: Excess, row: int, spread: float) -> Point:
     if spread > FLOOR:
         reason = f"so far from the reference the floor is {spread:.2f}, and {FLOOR} is the most"
         return Point(name, size, hosts, None, None, None, reason)
-    low, high = interval(value, found.shares[row, 1:], effective(texts.hosts[rows]), spread)
+    low, high = interval(value, found.shares[row, 1:], texts.hosts[rows], spread)
     value, low, high = (min(max(number, 0.0), 1.0) for number in (value, low, high))
     return Point(name, size, hosts, value, low, high)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,21 +61,39 @@ def product(one: WordUse, other: WordUse) -> Numbers:
     return products
 
 
-def likeness(target: WordUse, human: WordUse, machine: WordUse, share: float) -> tuple[float, float]:
-    """Return how alike texts are to a mixture of two sides in words for topics, and in common words.
+class WordUses:
+    """The use of words in named sets of texts. What two sets have in common is computed once."""
 
-    The cosine of the frequencies, in which both the product and the lengths have no bias from the number of texts.
-    """
-    share = min(max(share, 0.0), 1.0)
-    cross = (1 - share) * product(target, human) + share * product(target, machine)
-    mixed = (
-        (1 - share) ** 2 * product(human, human)
-        + 2 * share * (1 - share) * product(human, machine)
-        + share**2 * product(machine, machine)
-    )
-    own = product(target, target)
-    common = np.maximum(human.frequency, machine.frequency) > _COMMON
-    return _cosine(cross, own, mixed, ~common), _cosine(cross, own, mixed, common)
+    def __init__(self, table: Table, seed: int) -> None:
+        self._table, self._seed = table, seed
+        self._uses: dict[Hashable, WordUse] = {}
+        self._products: dict[tuple[Hashable, Hashable], Numbers] = {}
+
+    def name(self, name: Hashable, rows: Mask) -> None:
+        """Give a set of texts a name, if it has none yet."""
+        if name not in self._uses:
+            self._uses[name] = word_use(self._table, rows, self._seed)
+
+    def _product(self, one: Hashable, other: Hashable) -> Numbers:
+        if (one, other) not in self._products:
+            self._products[one, other] = product(self._uses[one], self._uses[other])
+        return self._products[one, other]
+
+    def likeness(self, target: Hashable, human: Hashable, machine: Hashable, share: float) -> tuple[float, float]:
+        """Return how alike texts are to a mixture of two sides in words for topics, and in common words.
+
+        The cosine of the frequencies, in which both the product and the lengths have no bias from the number of texts.
+        """
+        share = min(max(share, 0.0), 1.0)
+        cross = (1 - share) * self._product(target, human) + share * self._product(target, machine)
+        mixed = (
+            (1 - share) ** 2 * self._product(human, human)
+            + 2 * share * (1 - share) * self._product(human, machine)
+            + share**2 * self._product(machine, machine)
+        )
+        own = self._product(target, target)
+        common = np.maximum(self._uses[human].frequency, self._uses[machine].frequency) > _COMMON
+        return _cosine(cross, own, mixed, ~common), _cosine(cross, own, mixed, common)
 
 
 def _cosine(cross: Numbers, one: Numbers, other: Numbers, words: Mask) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from collapse.share.bootstrap import DRAWS, effective, sums_by_cell
+from collapse.share.bootstrap import DRAWS, sums_by_cell
 from collapse.share.lengths import length_classes
 from collapse.share.scores import cross_scores
 from collapse.share.texts import Table
@@ -51,7 +51,7 @@ class Reading:
     draws: Numbers  #: with hosts drawn again
     texts: int  #: that were judged
     left_out: int  #: too short or too long
-    hosts: float  #: effective
+    hosts: NDArray[np.int64]  #: of each of them
     misfit: float  #: probability of scores that fit a mixture of the two ends this badly, were they one
 
     @property
@@ -117,7 +117,7 @@ def read(
             draws=shares[role, 1:],
             texts=int(number[first + role, ..., 0].sum()),
             left_out=int((rows & (tool.lengths < 0)).sum()),
-            hosts=effective(hosts[rows & (tool.lengths >= 0)]),
+            hosts=hosts[rows & (tool.lengths >= 0)],
             misfit=_misfit(number, first + role, first),
         )
         for role, rows in enumerate(targets)
