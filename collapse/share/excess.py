@@ -225,12 +225,12 @@ def _measured(
     used = (before | after) & (classes >= 0)
     months, column = np.unique(texts.months[used], return_inverse=True)
     earlier = months < (texts.months[after].min() if after.any() else np.inf)
-    number_of_classes = int(classes.max(initial=0)) + 1
+    number_of_classes = max(int(classes.max(initial=0)), 0) + 1
     cells = np.full(len(used), -1, np.int64)
     cells[used] = (texts.half[used] * len(months) + column) * number_of_classes + classes[used]
     shape = (2, len(months), number_of_classes)
     sums = sums_by_cell(cells, texts.hosts, (np.ones(len(used)), has_word), int(np.prod(shape)), seed)
-    number, had = sums.reshape(2, *shape, -1)
+    number, had = sums.reshape(2, *shape, sums.shape[-1])
     with np.errstate(invalid="ignore", divide="ignore"):
         # of each half, which has a group of its own
         rate = had[:, earlier].sum(axis=1, keepdims=True) / number[:, earlier].sum(axis=1, keepdims=True)

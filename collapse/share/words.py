@@ -75,10 +75,12 @@ def _hits(corpus: Corpus, words: WordList) -> NDArray[np.float64]:
     positions = [corpus.vocabulary.positions[word] for word in words.words if word in corpus.vocabulary.positions]
     listed = np.zeros(len(corpus.vocabulary) + 1, bool)
     listed[positions] = True
-    running = np.concatenate([[0], np.cumsum(np.where(listed[corpus.words], corpus.counts, 0))])
+    found = np.flatnonzero(listed[corpus.words])
+    owner = np.searchsorted(corpus.offsets, found, side="right") - 1
+    total = np.bincount(owner, corpus.counts[found], len(corpus))
     columns = [PHRASES.index(phrase) for phrase in words.phrases]
-    total: NDArray[np.float64] = np.diff(running[corpus.offsets]) + corpus.phrases[:, columns].sum(axis=1, dtype=float)
-    return total
+    hits: NDArray[np.float64] = total + corpus.phrases[:, columns].sum(axis=1, dtype=float)
+    return hits
 
 
 def dispersion(hits: NDArray[np.float64], running: NDArray[np.float64]) -> float:
