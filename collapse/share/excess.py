@@ -64,8 +64,8 @@ class Excess:
     words: list[str]  #: the group, those of either half
 
     def deviation(self, row: int) -> float:
-        """The standard deviation of the draws of a period."""
-        return float(np.nanstd(self.shares[row, 1:]))
+        """The standard deviation of the draws of a period, infinite where hosts are too few to draw."""
+        return deviation(self.shares[row, 1:])
 
 
 def excess(corpus: Corpus, stratum: str, reference: int, seed: int, *, panel: bool = False) -> Series:

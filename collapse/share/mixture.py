@@ -197,7 +197,7 @@ def _refused(title: str, stratum: str, panel: bool, reason: str) -> Series:
 def _placebo_points(rows: Rows, estimate: Estimate, slopes: list[float] | None) -> Iterator[Point]:
     for period, reading in zip(rows.periods, estimate.placebo, strict=True):
         months = np.unique(rows.table.months[period])
-        if len(months) == 1:
+        if len(months) == 1 and reading.texts >= MONTH:
             yield _point(int(months[0]), rows, period, reading, estimate, estimate.floor, slopes)
 
 
