@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from collapse.share.bootstrap import interval, sums_by_cell
+from collapse.share.bootstrap import deviation, interval, sums_by_cell
 from collapse.share.calibrate import drift
 from collapse.share.corpus import Corpus
 from collapse.share.lengths import length_classes
