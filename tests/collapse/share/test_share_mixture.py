@@ -152,17 +152,19 @@ def test_a_month_about_other_things_is_refused() -> None:
     assert points["2022-02"].low == 0
 
 
-def test_human_style_that_drifts_widens_the_interval_or_is_refused_and_zero_stays_inside() -> None:
-    def human(month: int) -> np.ndarray:  # towards the machine's style, a little each year
-        return frequencies(0.25 * (month - months()[0]) / 60)
+def test_a_style_of_people_that_comes_and_goes_is_in_the_floor_and_zero_stays_inside() -> None:
+    def human(month: int) -> np.ndarray:  # towards the machine's style, in every second half-year
+        return frequencies(0.4 if month >= JANUARY_2022 or month // 6 % 2 else 0.0)
 
-    made = texts(dict.fromkeys(months(after=4), 0.0), 80, human=human)
+    made = texts(dict.fromkeys(months(after=3), 0.0), 250, human=human)
     series = series_of(made, LIKE)[0]
-    if series.refused is None:
-        points = [point for month, point in by_month(series).items() if month >= "2022"]
-        assert all(point.value is None or point.low == 0 for point in points)
-        steady = series_of(texts(dict.fromkeys(months(after=4), 0.0), 80), LIKE)[0]
-        assert series.floor > 2 * steady.floor  # type: ignore[operator]
+    after = [point for month, point in by_month(series).items() if month >= "2022" and point.value is not None]
+    assert len(after) >= 2
+    assert max(point.value for point in after) > 0.02  # type: ignore[type-var]
+    assert all(point.low == 0 for point in after)
+    assert all(point.high - point.value > 1.9 * series.floor for point in after)  # type: ignore[operator]
+    steady = series_of(texts(dict.fromkeys(months(after=1), 0.0), 150), LIKE)[0]
+    assert series.floor > 2 * steady.floor  # type: ignore[operator]
 
 
 def test_machine_text_that_reads_as_human_is_refused() -> None:
