@@ -70,7 +70,7 @@ def test_words_that_rose_in_one_half_of_the_hosts_count_for_nothing_in_the_other
     # from 2022 on there are 12 hosts, and each uses a rare word of its own all the time
     made = texts(dict.fromkeys(months(), 0.0), 100) + texts(dict.fromkeys(months(0, 3), 0.0), 100, 1, hosts=12)
     own = [
-        Text(f"{text.text} {WORDS[501 + 2 * int(text.host[1:])]}", text.month, text.stratum, text.host)
+        Text(f"{text.text} {WORDS[500 + 2 * int(text.host[1:])]}", text.month, text.stratum, text.host)
         if text.month >= JANUARY_2022
         else text
         for text in made
