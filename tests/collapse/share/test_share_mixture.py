@@ -227,6 +227,22 @@ def test_texts_that_are_all_equal_give_no_number_and_no_error(text: str) -> None
         assert series.refused is not None or all(point.value is None or point.low == 0 for point in series.points)
 
 
+def test_texts_that_share_no_word_are_too_much_alike_to_be_told_apart() -> None:
+    vocabulary = Vocabulary()
+
+    def alone(number: int) -> str:
+        return " ".join("".join(chr(97 + (number * 25 + n) // 26**k % 26) for k in range(4)) for n in range(25))
+
+    made = [
+        Text(alone(40 * month + n), months()[0] + 6 * month, "en/x", f"{month}.{n}")
+        for month in range(9)
+        for n in range(40)
+    ]
+    machine = [Text(alone(1000 + n), 0, "en/x", f"m{n}") for n in range(40)]
+    found = estimate(counted(made, vocabulary), machine=[Sample("bot", counted(machine, vocabulary))])
+    assert all("alike" in series.refused for series in found if series.method == "mixture")  # type: ignore[operator]
+
+
 def test_no_texts_and_no_machine_text_are_no_error() -> None:
     assert all(series.refused for series in estimate(counted([])))
     vocabulary = Vocabulary()
