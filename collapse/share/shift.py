@@ -64,8 +64,9 @@ def usual_unlikeness(rows: Rows, numbers: tuple[int, ...]) -> Unlikeness:
     for number, period in enumerate(rows.periods):
         rows.uses.name(("period", number), period)
         found.append(rows.uses.likeness(("period", number), "old", machine, 0.0))
-    topics, common = np.nanmin(np.array(found), axis=0)
-    return Unlikeness(1 - float(topics), 1 - float(common))
+    alike = np.array(found)
+    topics, common = (float(of[np.isfinite(of)].min(initial=1.0)) for of in alike.T)
+    return Unlikeness(1 - topics, 1 - common)
 
 
 def unlikeness(rows: Rows, month: int, reading: Reading, numbers: tuple[int, ...]) -> Unlikeness:
