@@ -16,8 +16,8 @@ from archive.engine import open_engine, succeed
 from archive.errors import QueryError
 from archive.files import sql_literal
 from archive.lake import Lake
+from query.explorer.background import Background, Waiting
 from query.explorer.cube import exact
-from query.explorer.cube.background import Background, Waiting
 from query.explorer.cube.controls import Controls
 from query.explorer.cube.counts import Counts
 from query.explorer.cube.cube import Cube

@@ -11,8 +11,8 @@ from typing import Any
 from archive.errors import ExportError
 from archive.evidence.grade import DEFAULT
 from index.quality.presets import PRESETS
+from query.explorer.background import Waiting
 from query.explorer.context import Context, Question
-from query.explorer.cube.background import Waiting
 from query.explorer.cube.build import ASKED
 from query.explorer.cube.controls import Controls
 from query.explorer.cube.counting import Example

@@ -93,7 +93,7 @@ def test_the_overview_counts_what_stats_counts(shown: Lake, client: httpx.Client
 def test_a_revisit_that_proves_several_texts_is_one_capture(tmp_path: Any) -> None:
     from conftest import members, record, take
 
-    from query.explorer.context import OpenLake
+    from query.explorer.open_lake import OpenLake
 
     page = "<p>caf\u00e9 and some more words</p>".encode("latin-1")
     kinds = ("text/html; charset=latin-1", "text/html; charset=utf-8", "text/html")

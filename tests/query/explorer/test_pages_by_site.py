@@ -16,7 +16,8 @@ from made import indexed, words
 
 import lowbackground as lb
 from archive.lake import Lake
-from query.explorer.context import Context, OpenLake
+from query.explorer.context import Context
+from query.explorer.open_lake import OpenLake
 from query.explorer.page import Answer
 from query.explorer.pages.table import PAGES
 from query.explorer.parameters import NotThere

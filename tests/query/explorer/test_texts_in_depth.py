@@ -21,8 +21,8 @@ from archive.engine import open_engine
 from archive.lake import Lake
 from index import stage as stages
 from index.passages.stage import Passages
-from query.explorer.context import OpenLake
 from query.explorer.dated import DatedPassages, Passage
+from query.explorer.open_lake import OpenLake
 from query.explorer.pages.table import PAGES
 
 

@@ -16,7 +16,7 @@ from explored import shown  # noqa: F401
 from archive.errors import QueryError
 from archive.intake.published import Published
 from archive.lake import Lake
-from query.explorer.context import OpenLake
+from query.explorer.open_lake import OpenLake
 from query.explorer.page import Address
 from query.explorer.pages.table import PAGES
 from query.explorer.show import Shown

@@ -22,8 +22,9 @@ from written import Parsed, faults
 import lowbackground as lb
 from archive.errors import ArchiveError
 from archive.lake import Lake
-from query.explorer.context import Context, OpenLake
+from query.explorer.context import Context
 from query.explorer.folder import path_of, without_forms, write_folder
+from query.explorer.open_lake import OpenLake
 from query.explorer.page import Answer, Page, to
 from query.explorer.pages.table import PAGES
 from query.explorer.parameters import NotThere, Parameter, text
