@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from archive.errors import ArchiveError, error_line
+from query.explorer.behind import step_back
 
 _log = logging.getLogger(__name__)
 
@@ -102,6 +103,7 @@ class Background(Generic[Key, Value]):
         return value
 
     def _work(self) -> None:
+        step_back()
         while True:
             with self._lock:
                 if not self._waiting:

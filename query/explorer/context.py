@@ -12,11 +12,12 @@ import pyarrow as pa
 
 from archive.lake import Lake
 from query.explorer.background import Waiting
-from query.explorer.bounds import interrupted_after
 from query.explorer.busy import Busy
 from query.explorer.checking import Checking
+from query.explorer.connected import TOO_LONG, Connect
 from query.explorer.cube.counting import Counting
 from query.explorer.indexes import Indexes
+from query.explorer.scans import Scanned
 from query.explorer.sites import Of
 from query.explorer.whole_lake import WholeLake
 from query.sql import query_error
@@ -26,13 +27,7 @@ if TYPE_CHECKING:
     from index.passages.find import PassageIndex
     from query.lookup import Lookup
 
-#: What is said of a page that takes too long.
-TOO_LONG = "this page took longer than it may; ask for less, or use the command"
-
 Value = TypeVar("Value")
-
-#: Connects to the lake, or to the rows of texts (and of what one more says), or to those of sites.
-Connect = Callable[[tuple[str, ...], str | None, Of | None], duckdb.DuckDBPyConnection]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +48,8 @@ class Shared:
     checking: Checking
     indexes: Indexes
     whole_lake: WholeLake
-    in_background: Callable[[Hashable, Callable[[Context], Any]], Any]
+    in_background: Callable[[str, Hashable, Callable[[Context], Any], float | None], Any]
+    scan: Callable[[str, float, Of | None], Scanned]
 
 
 class Context:
@@ -97,32 +93,19 @@ class Context:
             of_texts = (of_text,) if isinstance(of_text, str) else of_text or ()
             return self._connection(of_texts, and_text, of_sites).execute(sql).fetchall()
 
-    def rows_within(
-        self, seconds: float, about: str, sql: str, of_sites: Of | None = None
-    ) -> tuple[list[tuple[Any, ...]], bool]:
-        """Ask the same for a time.
+    def scan(self, seconds: float, about: str, sql: str, of_sites: Of | None = None) -> Scanned:
+        """Ask the same for a time, behind all who ask for less: one such question is asked at a time.
+
+        Ask this before anything else, so that nobody waits whose turn it is.
 
         Args:
+            seconds: the most that it may take; less where others wait.
             sql: without an order, so that rows come as they are found.
             of_sites: as of `rows`.
-
-        Returns:
-            the rows that were found by then, and whether these are all.
         """
         self._asked.append(Question(about, _tidy(sql)))
-        found: list[tuple[Any, ...]] = []
         with _as_errors():
-            db = self._connection((), None, of_sites)
-        try:
-            with interrupted_after(seconds, db.interrupt):
-                answer = db.execute(sql)
-                while row := answer.fetchone():
-                    found.append(row)
-        except duckdb.InterruptException:
-            return found, False
-        except (duckdb.Error, MemoryError) as error:
-            raise query_error(error) from None
-        return found, True
+            return self._shared.scan(sql, seconds, of_sites)
 
     def batches(self, about: str, sql: str, size: int) -> Iterator[pa.RecordBatch]:
         """Ask the same where the answer is large: yield so many rows at a time.
@@ -154,13 +137,17 @@ class Context:
             self._uncounted.append(about)
         return found
 
-    def in_background(self, key: Hashable, make: Callable[[Context], Value]) -> Value | Waiting:
+    def in_background(
+        self, kind: str, key: Hashable, make: Callable[[Context], Value], patience: float | None = None
+    ) -> Value | Waiting:
         """Return what a function finds that takes long: it works in the background, without a bound on time.
 
         Args:
-            key: what tells it from others.
+            kind: of what is made. Of each kind one is made at a time, what was asked for last first.
+            key: what tells it from others of its kind.
+            patience: seconds for which it is waited for; None: as for what is counted of the whole lake.
         """
-        found: Value | Waiting = self._shared.in_background(key, make)
+        found: Value | Waiting = self._shared.in_background(kind, key, make, patience)
         return found
 
     @property

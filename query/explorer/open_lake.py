@@ -13,11 +13,11 @@ from typing import TypeVar
 from archive.lake import open_lake
 from archive.tables import EVIDENCE_TABLES, TABLES
 from index import tables as index_tables
-from query.explorer.background import Background
 from query.explorer.bounds import Patience
 from query.explorer.checking import Checking
 from query.explorer.context import Context
 from query.explorer.cube.counting import Counting
+from query.explorer.scans import Scans
 from query.explorer.version import Means, Version
 
 _log = logging.getLogger(__name__)
@@ -28,8 +28,6 @@ SECONDS, MEMORY, AT_ONCE = 20.0, "400MB", 4
 _FRESH = 1.0
 #: Seconds after which it is asked again what is being counted.
 _AGAIN = 1.0
-#: So many values that were made in the background are kept.
-_MADE = 8
 #: Seconds that a page waits at least until it is known where its rows are.
 _WAIT = 5.0
 #: Seconds that a page waits for the indexes that look up texts: to open them the first time takes long.
@@ -76,7 +74,7 @@ class OpenLake:
         patience = threading.TIMEOUT_MAX if is_pinned else patience
         self._means = Means(
             seconds, memory, self._spill.name, patience, max(patience, _WAIT), threading.BoundedSemaphore(at_once),
-            encoder, Counting(), Checking(self.location, network), Background(_MADE), Patience(_PATIENCE),
+            encoder, Counting(), Checking(self.location, network), Scans(), Patience(_PATIENCE),
         )  # fmt: skip
         self._lock = threading.Lock()
         self._looked = time.monotonic()
@@ -89,9 +87,8 @@ class OpenLake:
         self.close()
 
     def close(self) -> None:
-        self._means.background.stop()
+        self._means.scans.close()
         self._version.close()
-        self._means.background.join()
         self._means.counting.close()
         self._spill.cleanup()
 

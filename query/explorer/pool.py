@@ -28,6 +28,7 @@ class Pool(Generic[Opened]):
         self._lock = threading.Lock()
         self._is_ended = False
         self._free: list[Opened] = []
+        self._lent: list[Opened] = []
 
     def close(self) -> None:
         """Close what is free now, and what is lent once it comes back."""
@@ -35,6 +36,12 @@ class Pool(Generic[Opened]):
             free, self._free, self._is_ended = self._free, [], True
         for each in free:
             each.close()
+
+    def interrupt(self) -> None:
+        """Interrupt whoever uses one."""
+        with self._lock:
+            for each in self._lent:
+                each.interrupt()
 
     @contextlib.contextmanager
     def take(self, make: Callable[[], Opened], seconds: float) -> Iterator[Opened]:
@@ -46,11 +53,14 @@ class Pool(Generic[Opened]):
         with self._lock:
             taken = self._free.pop() if self._free else None
         taken = taken or make()
+        with self._lock:
+            self._lent.append(taken)
         try:
             with interrupted_after(seconds, taken.interrupt) as is_late:
                 yield taken
         finally:
             with self._lock:
+                self._lent.remove(taken)
                 is_kept = not self._is_ended and not is_late.is_set()
                 if is_kept:
                     self._free.append(taken)

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import duckdb
@@ -19,23 +18,23 @@ from query.explorer.background import Background, Waiting
 from query.explorer.bounds import Patience
 from query.explorer.busy import Busy, NotYet
 from query.explorer.checking import Checking
-from query.explorer.context import TOO_LONG, Connect, Context, Shared
+from query.explorer.connected import Connected
+from query.explorer.context import Context, Shared
 from query.explorer.cube.counting import Counting
 from query.explorer.indexes import Indexes
-from query.explorer.one_text import OneText
 from query.explorer.places import Places
-from query.explorer.pool import Connection, Pool
-from query.explorer.sites import Of, Sites, SiteViews
+from query.explorer.scans import Scanned, Scans
+from query.explorer.sites import Of, Sites
 from query.explorer.whole_lake import WholeLake
-from query.sql import connect
 
+#: So many values of each kind that were made in the background are kept.
+_MADE = 200
 #: Seconds between two looks at what is made in the background.
 _LOOK = 0.02
 #: Seconds that the end of a server waits for work in the background.
 _END = 5.0
 
 Value = TypeVar("Value")
-Opened = TypeVar("Opened", bound=Connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Means:
     encoder: str | None  #: of the lake's vectors
     counting: Counting
     checking: Checking
-    background: Background[Hashable, Any]
+    scans: Scans
     lookers: Patience  #: of those who ask the indexes that look up texts
 
 
@@ -66,19 +65,19 @@ class Version:
         self.versions = versions
         self.answers = Answers(means.seconds)
         self._lake, self._means = lake.at(versions), means
-        self._lakes: Pool[duckdb.DuckDBPyConnection] = Pool()
-        self._texts: Pool[OneText] = Pool()
-        self._by_site: Pool[SiteViews] = Pool()
-        self._beginning = threading.Lock()
+        #: of pages, and of what is done in the background: a connection stays with those who have its priority
+        self._pages, self._behind = (Connected(self._lake, means.memory, means.spill) for _ in range(2))
+        self._lock = threading.Lock()
         self._is_ended = False
         self._places: Places | None = None
         self._sites: Sites | None = None
-        self._making: duckdb.DuckDBPyConnection | None = None
+        self._made: dict[str, Background[Hashable, Any]] = {}
         self._indexes = Indexes(self._lake, means.lookers, means.encoder)
         self._whole_lake = WholeLake(self._lake, versions, means.memory, means.spill, means.patience)
         self._shared = Shared(
-            self._lake, versions, means.counting, means.checking, self._indexes, self._whole_lake, self._in_background
-        )
+            self._lake, versions, means.counting, means.checking, self._indexes, self._whole_lake,
+            self._in_background, self._scan,
+        )  # fmt: skip
 
     @property
     def is_ended(self) -> bool:
@@ -87,10 +86,13 @@ class Version:
 
     def end(self) -> None:
         """Close what nobody uses, and the rest once nobody does."""
-        with self._beginning:
+        with self._lock:
             self._is_ended = True
-        for pool in (self._lakes, self._texts, self._by_site):
-            pool.close()
+            made = list(self._made.values())
+        for each in made:
+            each.stop()
+        self._pages.end()
+        self._behind.end()
         self._indexes.close()
         if self._sites is not None:
             self._sites.end()
@@ -98,76 +100,36 @@ class Version:
     def close(self) -> None:
         """End, and stop what is going on in the background."""
         self.end()
+        self._behind.close()
         if self._sites is not None:
             self._sites.wait(_END)
         self._whole_lake.close()
-        if (making := self._making) is not None:
-            with contextlib.suppress(duckdb.Error):  # it has just been closed
-                making.interrupt()
+        for each in self._made.values():
+            each.join()
 
     @contextlib.contextmanager
     def context(self, posted: bool = False) -> Iterator[Context]:
         """Open the lake for one request. It is connected to when it is first asked."""
         with contextlib.ExitStack() as stack, naming_damage(self._lake):
-            yield Context(self._shared, self._connections(stack), posted)
+            indexed = _Indexed(self, self._means.wait)
+            connect = self._pages.until_closed(
+                stack, self._means.seconds, indexed, lambda left: stack.enter_context(self._slot(left))
+            )
+            yield Context(self._shared, connect, posted)
 
     def begin_places(self) -> Places | None:
         """Begin to find where the rows of texts are, unless that is known."""
-        with self._beginning:
+        with self._lock:
             if self._places is None and not self._is_ended:
                 self._places = Places(self._lake, self.versions, self._means.spill)
             return self._places
 
     def begin_sites(self) -> Sites | None:
         """Begin to sort what the lake has by site, unless that is done."""
-        with self._beginning:
+        with self._lock:
             if self._sites is None and not self._is_ended:
                 self._sites = Sites(self._lake, self.versions, self._means.spill)
             return self._sites
-
-    def _connections(self, stack: contextlib.ExitStack) -> Connect:
-        """Return what connects one request, each way when it is first asked for, until the stack is closed."""
-        means, lake = self._means, self._lake
-        until = time.monotonic() + means.seconds
-
-        def left() -> float:
-            """
-            Raises:
-                Busy: nothing is left of the time.
-            """
-            seconds = until - time.monotonic()
-            if seconds <= 0:  # whoever interrupts between two questions interrupts nothing
-                raise Busy(TOO_LONG)
-            return seconds
-
-        def take(pool: Pool[Opened], make: Callable[[], Opened]) -> Opened:
-            begin()
-            return stack.enter_context(pool.take(make, left()))
-
-        begin = lru_cache(lambda: stack.enter_context(self._slot(left())))
-        whole_lake = lru_cache(lambda: take(self._lakes, self._connect))
-        some_texts = lru_cache(
-            lambda places: take(self._texts, lambda: OneText(lake, places, means.memory, means.spill))
-        )
-        some_sites = lru_cache(
-            lambda sites: take(self._by_site, lambda: SiteViews(lake, sites, means.memory, means.spill))
-        )
-
-        def connection(
-            of_texts: tuple[str, ...], and_text: str | None, of_sites: Of | None
-        ) -> duckdb.DuckDBPyConnection:
-            left()
-            if of_sites is not None and (sites := self._ready_sites()):
-                views = some_sites(sites)
-                views.see(of_sites)
-                return views.db
-            if of_texts and (places := self._ready_places()):
-                text = some_texts(places)
-                if text.see(of_texts, and_text):
-                    return text.db
-            return whole_lake()
-
-        return connection
 
     @contextlib.contextmanager
     def _slot(self, seconds: float) -> Iterator[None]:
@@ -179,49 +141,78 @@ class Version:
         finally:
             self._means.slots.release()
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        return connect(self._lake, memory=self._means.memory, spill=self._means.spill)
+    @contextlib.contextmanager
+    def _context_behind(self) -> Iterator[Context]:
+        """Open the lake for work that no page waits for: for any time."""
+        with contextlib.ExitStack() as stack, naming_damage(self._lake):
+            forever = threading.TIMEOUT_MAX
+            connect = self._behind.until_closed(stack, forever, _Indexed(self, forever), lambda _: None)
+            yield Context(self._shared, connect)
 
-    def _ready_places(self) -> Places | None:
+    def _in_background(
+        self, kind: str, key: Hashable, make: Callable[[Context], Value], patience: float | None
+    ) -> Value | Waiting:
+        """Return what a function finds in the background, where it is there within the patience of pages."""
+
+        def work() -> Value:
+            with self._context_behind() as context:
+                return make(context)
+
+        with self._lock:
+            made = self._made.setdefault(kind, Background(_MADE))
+            if self._is_ended:
+                made.stop()
+        most = self._means.patience
+        if patience is not None and most < threading.TIMEOUT_MAX:
+            most = patience
+        while True:
+            found: Value | Waiting = made.of(key, work)
+            if not isinstance(found, Waiting) or found.problem or found.seconds >= most:
+                return found
+            time.sleep(_LOOK)
+
+    def _scan(self, sql: str, seconds: float, of_sites: Of | None) -> Scanned:
+        """Ask for a time, behind all pages."""
+        if of_sites is not None:
+            _Indexed(self, self._means.wait).sites()
+
+        @contextlib.contextmanager
+        def lend() -> Iterator[duckdb.DuckDBPyConnection]:
+            with contextlib.ExitStack() as stack:
+                indexed = _Indexed(self, self._means.wait)
+                yield self._behind.until_closed(stack, self._means.seconds, indexed, lambda _: None)((), None, of_sites)
+
+        return self._means.scans.rows(lend, sql, seconds)
+
+
+class _Indexed:
+    """Where the rows of texts and sites are, for those who wait so many seconds until it is known."""
+
+    def __init__(self, version: Version, seconds: float) -> None:
+        self._version, self._seconds = version, seconds
+
+    def places(self) -> Places | None:
         """Return where the rows of texts are; None where that cannot be known.
 
         Raises:
             NotYet: it is worked on.
         """
-        places = self.begin_places()
+        places = self._version.begin_places()
         if places is None:
             return None
-        if not places.wait(self._means.wait):
+        if not places.wait(self._seconds):
             raise NotYet("the texts of this lake are being indexed for these pages")
         return places if places.is_made else None
 
-    def _ready_sites(self) -> Sites | None:
+    def sites(self) -> Sites | None:
         """Return what the lake has by site; None where that cannot be kept.
 
         Raises:
             NotYet: it is worked on.
         """
-        sites = self.begin_sites()
+        sites = self._version.begin_sites()
         if sites is None:
             return None
-        if not sites.wait(self._means.wait):
+        if not sites.wait(self._seconds):
             raise NotYet("the sites of this lake are being sorted for these pages")
         return sites if sites.is_ready else None
-
-    def _in_background(self, key: Hashable, make: Callable[[Context], Value]) -> Value | Waiting:
-        """Return what a function finds in the background, where it is there within the patience of pages."""
-
-        def work() -> Value:
-            with contextlib.closing(self._connect()) as db, naming_damage(self._lake):
-                self._making = db
-                try:
-                    return make(Context(self._shared, lambda *_: db))
-                finally:
-                    self._making = None
-
-        of = (key, tuple(sorted(self.versions.items())))
-        while True:
-            found: Value | Waiting = self._means.background.of(of, work)
-            if not isinstance(found, Waiting) or found.problem or found.seconds >= self._means.patience:
-                return found
-            time.sleep(_LOOK)

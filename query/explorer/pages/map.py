@@ -137,7 +137,7 @@ def one(context: Context, parameters: Mapping[str, Any]) -> Answer:
 
 def _grid(context: Context, encoder: str) -> Grid | Waiting:
     """Return the map. To compute it takes long where there are many vectors."""
-    return context.in_background(("map", encoder), lambda own: kept_grid(own, encoder))
+    return context.in_background("map", encoder, lambda own: kept_grid(own, encoder))
 
 
 def _names(context: Context, encoder: str) -> dict[int, str]:

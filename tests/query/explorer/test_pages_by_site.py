@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,9 @@ from made import indexed, words
 
 import lowbackground as lb
 from archive.lake import Lake
-from query.explorer.context import Context
 from query.explorer.open_lake import OpenLake
 from query.explorer.page import Answer
+from query.explorer.pages import search
 from query.explorer.pages.table import PAGES
 from query.explorer.parameters import NotThere
 from query.explorer.sites import Of, Sites, SiteViews
@@ -178,8 +180,33 @@ def test_words_are_searched_for_in_all_sites_and_texts_have_their_first_date(lak
 
 
 def test_a_search_that_was_stopped_says_so(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    ask = Context.rows_within
-    monkeypatch.setattr(Context, "rows_within", lambda *asked: (ask(*asked)[0][:0], False))
+    monkeypatch.setattr(search, "_SECONDS", 0.0)
+    endless = "SELECT 'a', 'b' FROM range(1000000) AS a, range(1000000) AS b WHERE a.range + b.range < 0"
+    for name in ("_IN_PAGES", "_IN_TEXTS"):
+        monkeypatch.setattr(search, name, endless)
     with OpenLake(lake.location) as opened:
-        found = shown(opened, "search", q="example").data.words
+        found = shown(opened, "search", q="example", **{"as": "words"}).data.words
     assert (found.pages, found.are_pages_all, found.texts, found.are_all) == ((), False, (), False)
+    assert found.hosts
+
+
+def test_of_many_who_search_at_once_each_is_answered_in_time_and_nobody_else_waits(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first has the whole time, which the others share; meanwhile pages are answered."""
+    monkeypatch.setattr(search, "_SECONDS", 2.0)
+    endless = "SELECT 'a', 'b' FROM range(1000000) AS a, range(1000000) AS b WHERE a.range + b.range < 0"
+    monkeypatch.setattr(search, "_IN_TEXTS", endless)
+    with OpenLake(lake.location, at_once=2) as opened, ThreadPoolExecutor(8) as pool:
+        shown(opened, "site", host="two.example.org")  # the sites are sorted now
+        begun = time.monotonic()
+        asked = [pool.submit(shown, opened, "search", q="example", **{"as": "words"}) for _ in range(8)]
+        time.sleep(0.3)
+        assert shown(opened, "site", host="two.example.org").data.texts == 3
+        assert not all(each.done() for each in asked)
+        found = [each.result().data.words for each in asked]
+        took = time.monotonic() - begun
+    assert not any(each.are_all for each in found)
+    assert all(each.hosts for each in found)
+    assert sum(each.seconds for each in found) <= 2 + 7 * 1.0
+    assert took < 2.0 * 8
