@@ -148,7 +148,9 @@ def some(lake: Lake, dice: random.Random) -> dict[str, list[str]]:
     }
 
 
-def together(server: Server, users: int, seconds: float, path: Callable[[random.Random], str]) -> None:
+def together(
+    server: Server, users: int, seconds: float, path: Callable[[random.Random], str], who: str = "users"
+) -> None:
     """Have several users ask at once, each one page after the other."""
     times: list[float] = []
     end, cpu, failed = time.perf_counter() + seconds, server.cpu, len(server.problems)
@@ -167,7 +169,7 @@ def together(server: Server, users: int, seconds: float, path: Callable[[random.
     for each in threads:
         each.join()
     print(
-        f"{users} users for {seconds:.0f} s, each with a second between pages: {spread(times)}; "
+        f"{users} {who} for {seconds:.0f} s, each with a second between pages: {spread(times)}; "
         f"{(server.cpu - cpu) / len(times) * 1000:.0f} ms of CPU each; {len(server.problems) - failed} failed; at most "
         f"{server.megabytes:,} MB; load {os.getloadavg()[0]:.1f}", flush=True,
     )  # fmt: skip
@@ -198,11 +200,17 @@ def measure_served(lake: Lake, users: int, seconds: float = 30.0) -> None:
                 time.sleep(0.5)
             timed(server, "the first page", ["/"] * 5)
             server.client.get(pages["a text"].pop())  # opens the index of rows
+            timed(server, "a text, while the sites are sorted", [pages["a text"].pop() for _ in range(5)])
+            while server.client.get("/search?q=a&as=words").status_code == 202:  # they are sorted in the background
+                time.sleep(0.5)
+            time.sleep(1)
             for what, paths in pages.items():
                 timed(server, what, paths)
             timed(server, "a set", [set_path(dice) for _ in range(_ASKED)], 0.5)
             everything = [*pages["a text"], "/", *pages["a URL"], *pages["a site"]]
             together(server, users, seconds, lambda own: own.choice([own.choice(everything), set_path(own)]))
+            searched = [*pages["a search for two words"], *everything]
+            together(server, users, seconds, lambda own: own.choice(searched), "… some of whom search for words")
             recounted(server, "before=2022-01-01")
             recounted(server, "before=2022-01-01&near=1")
             if server.problems:
