@@ -47,10 +47,11 @@ class Background(Generic[Key, Value]):
 
     Args:
         kept: so many values are remembered.
+        steps_back: they are made behind the pages; not where pages use what the thread opens.
     """
 
-    def __init__(self, kept: int) -> None:
-        self._kept = kept
+    def __init__(self, kept: int, steps_back: bool = True) -> None:
+        self._kept, self._steps_back = kept, steps_back
         self._lock = threading.Lock()
         self._values: OrderedDict[Key, Value] = OrderedDict()
         self._failed: OrderedDict[Key, _Failed] = OrderedDict()
@@ -103,7 +104,8 @@ class Background(Generic[Key, Value]):
         return value
 
     def _work(self) -> None:
-        step_back()
+        if self._steps_back:
+            step_back()
         while True:
             with self._lock:
                 if not self._waiting:

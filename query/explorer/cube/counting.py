@@ -42,7 +42,7 @@ class Counting:
 
     def __init__(self, to_make: str = _TO_MAKE, seconds: float = _SECONDS) -> None:
         self._to_make, self._seconds = to_make, seconds
-        self._cubes: Background[str, Cube] = Background(_CUBES)
+        self._cubes: Background[str, Cube] = Background(_CUBES, steps_back=False)
         self._sets: Background[tuple[str, Controls], Counts] = Background(_SETS)
         self._asked = _Asked()
 

@@ -24,6 +24,7 @@ from query.explorer.pages import search
 from query.explorer.pages.table import PAGES
 from query.explorer.parameters import NotThere
 from query.explorer.sites import Of, Sites, SiteViews
+from query.sql import connect
 
 REFUSES = "User-agent: GPTBot\nDisallow: /\n"
 #: Addresses whose host is not what one expects.
@@ -89,23 +90,17 @@ def pages(lake: Lake) -> list[tuple[str, dict[str, str]]]:
     return found
 
 
-def asked_again(lake: Lake, answer: Answer, of: Of) -> None:
-    """Ask the lake itself what a page asked, and the rows of its site."""
-    with OpenLake(lake.location) as opened:
-        for question in answer.sql:
-            few = opened.act(lambda context, sql=question.sql: context.rows("", sql, of_sites=of))  # type: ignore[misc]
-            assert few == rows(lake, question.sql), question
-
-
 def test_what_a_page_asks_of_its_site_is_what_all_rows_answer(lake: Lake) -> None:
     asked = pages(lake)
     assert len(asked) > 15
-    with OpenLake(lake.location) as opened:
+    with connect(lake) as all_rows, OpenLake(lake.location) as opened:
         found = [(given, shown(opened, name, **given)) for name, given in asked]
-    for given, answer in found:
-        assert len(answer.sql) > 1
-        names = {f"{name}s": (value,) for name, value in given.items()}
-        asked_again(lake, answer, Of(**names))
+        for given, answer in found:
+            assert len(answer.sql) > 1
+            of = Of(**{f"{name}s": (value,) for name, value in given.items()})
+            for question in answer.sql:
+                few = opened.act(lambda context, sql=question.sql, of=of: context.rows("", sql, of_sites=of))
+                assert few == rows(all_rows, question.sql), question
     by_host = {given["host"]: answer.data for given, answer in found if "host" in given}
     assert by_host["two.example.org"].texts == 3
     assert [each.shut_out is not None for each in by_host["two.example.org"].rules] == [True]
