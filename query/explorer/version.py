@@ -167,7 +167,7 @@ class Version:
             most = patience
         while True:
             found: Value | Waiting = made.of(key, work)
-            if not isinstance(found, Waiting) or found.problem or found.seconds >= most:
+            if not isinstance(found, Waiting) or found.problem or found.seconds >= most or self._is_ended:
                 return found
             time.sleep(_LOOK)
 
