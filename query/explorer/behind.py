@@ -8,7 +8,7 @@ import sys
 import threading
 
 #: How much a thread steps back: 19 is the most.
-_NICE = 10
+_NICE = 5
 
 
 def step_back() -> None:
