@@ -65,21 +65,21 @@ class Connected:
         """Return what connects one request, each way when it is first asked for, until the stack is closed.
 
         Args:
-            seconds: the most that the request may take.
+            seconds: the most that the request may take from then on.
             indexed: where the rows of texts and sites are.
             begin: called, with the seconds that are left, before it is connected first.
         """
-        until = time.monotonic() + seconds
+        until = lru_cache(lambda: time.monotonic() + seconds)  # whose turn comes late has all of the time then
 
         def left() -> float:
             """
             Raises:
                 Busy: nothing is left of the time.
             """
-            seconds = until - time.monotonic()
-            if seconds <= 0:  # whoever interrupts between two questions interrupts nothing
+            still = until() - time.monotonic()
+            if still <= 0:  # whoever interrupts between two questions interrupts nothing
                 raise Busy(TOO_LONG)
-            return seconds
+            return still
 
         begun = lru_cache(lambda: begin(left()))
 
