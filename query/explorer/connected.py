@@ -29,7 +29,7 @@ Opened = TypeVar("Opened", bound=Connection)
 class Indexed(Protocol):
     """What knows where rows are; it waits until it does, and returns None where that cannot be known."""
 
-    def places(self) -> Places | None: ...
+    def row_index(self) -> Places | None: ...
 
     def sites(self) -> Sites | None: ...
 
@@ -87,9 +87,9 @@ class Connected:
             begun()
             return stack.enter_context(pool.take(make, left()))
 
-        whole_lake = lru_cache(lambda: take(self._lakes, self._whole))
+        whole_lake = lru_cache(lambda: take(self._lakes, self._connect))
         some_texts = lru_cache(
-            lambda places: take(self._texts, lambda: OneText(self._lake, places, self._memory, self._spill))
+            lambda rows: take(self._texts, lambda: OneText(self._lake, rows, self._memory, self._spill))
         )
         some_sites = lru_cache(
             lambda sites: take(self._by_site, lambda: SiteViews(self._lake, sites, self._memory, self._spill))
@@ -103,13 +103,13 @@ class Connected:
                 views = some_sites(sites)
                 views.see(of_sites)
                 return views.db
-            if of_texts and (places := indexed.places()):
-                text = some_texts(places)
+            if of_texts and (rows := indexed.row_index()):
+                text = some_texts(rows)
                 if text.see(of_texts, and_text):
                     return text.db
             return whole_lake()
 
         return connection
 
-    def _whole(self) -> duckdb.DuckDBPyConnection:
+    def _connect(self) -> duckdb.DuckDBPyConnection:
         return connect(self._lake, memory=self._memory, spill=self._spill)

@@ -31,9 +31,11 @@ class Example:
 
 def examples(context: Context, ids: tuple[str, ...]) -> tuple[tuple[Example, ...], bool]:
     """Return those of some texts that were read by now, and whether others still are."""
-    made = [context.in_background("examples", id_, partial(_read, content_id=id_), patience=0) for id_ in reversed(ids)]
-    found = tuple(each for each in reversed(made) if not isinstance(each, Waiting))
-    return found, any(isinstance(each, Waiting) and not each.problem for each in made)
+    asked = [
+        context.in_background("examples", id_, partial(_read, content_id=id_), patience=0) for id_ in reversed(ids)
+    ]
+    found = tuple(each for each in reversed(asked) if not isinstance(each, Waiting))
+    return found, any(isinstance(each, Waiting) and not each.problem for each in asked)
 
 
 def _read(context: Context, content_id: str) -> Example:

@@ -69,9 +69,9 @@ class Version:
         self._pages, self._behind = (Connected(self._lake, means.memory, means.spill) for _ in range(2))
         self._lock = threading.Lock()
         self._is_ended = False
-        self._places: Places | None = None
+        self._row_index: Places | None = None
         self._sites: Sites | None = None
-        self._made: dict[str, Background[Hashable, Any]] = {}
+        self._backgrounds: dict[str, Background[Hashable, Any]] = {}
         self._indexes = Indexes(self._lake, means.lookers, means.encoder)
         self._whole_lake = WholeLake(self._lake, versions, means.memory, means.spill, means.patience)
         self._shared = Shared(
@@ -88,8 +88,8 @@ class Version:
         """Close what nobody uses, and the rest once nobody does."""
         with self._lock:
             self._is_ended = True
-            made = list(self._made.values())
-        for each in made:
+            waiting = list(self._backgrounds.values())
+        for each in waiting:
             each.stop()
         self._pages.end()
         self._behind.end()
@@ -104,7 +104,7 @@ class Version:
         if self._sites is not None:
             self._sites.wait(_END)
         self._whole_lake.close()
-        for each in self._made.values():
+        for each in self._backgrounds.values():
             each.join()
 
     @contextlib.contextmanager
@@ -120,9 +120,9 @@ class Version:
     def begin_places(self) -> Places | None:
         """Begin to find where the rows of texts are, unless that is known."""
         with self._lock:
-            if self._places is None and not self._is_ended:
-                self._places = Places(self._lake, self.versions, self._means.spill)
-            return self._places
+            if self._row_index is None and not self._is_ended:
+                self._row_index = Places(self._lake, self.versions, self._means.spill)
+            return self._row_index
 
     def begin_sites(self) -> Sites | None:
         """Begin to sort what the lake has by site, unless that is done."""
@@ -159,14 +159,14 @@ class Version:
                 return make(context)
 
         with self._lock:
-            made = self._made.setdefault(kind, Background(_MADE))
+            background = self._backgrounds.setdefault(kind, Background(_MADE))
             if self._is_ended:
-                made.stop()
+                background.stop()
         most = self._means.patience
         if patience is not None and most < threading.TIMEOUT_MAX:
             most = patience
         while True:
-            found: Value | Waiting = made.of(key, work)
+            found: Value | Waiting = background.of(key, work)
             if not isinstance(found, Waiting) or found.problem or found.seconds >= most or self._is_ended:
                 return found
             time.sleep(_LOOK)
@@ -191,18 +191,18 @@ class _Indexed:
     def __init__(self, version: Version, seconds: float) -> None:
         self._version, self._seconds = version, seconds
 
-    def places(self) -> Places | None:
+    def row_index(self) -> Places | None:
         """Return where the rows of texts are; None where that cannot be known.
 
         Raises:
             NotYet: it is worked on.
         """
-        places = self._version.begin_places()
-        if places is None:
+        index = self._version.begin_places()
+        if index is None:
             return None
-        if not places.wait(self._seconds):
+        if not index.wait(self._seconds):
             raise NotYet("the texts of this lake are being indexed for these pages")
-        return places if places.is_made else None
+        return index if index.is_made else None
 
     def sites(self) -> Sites | None:
         """Return what the lake has by site; None where that cannot be kept.
