@@ -155,10 +155,10 @@ class TextPage:
 
     @property
     def points(self) -> Iterator[Point]:
-        """The captures on a time line, and the witness."""
+        """The captures on a time line, apart from those whose date proves nothing, and the witness."""
         first = self.proof
         for each in self.captures:
-            if each.captured_at is not None:
+            if each.captured_at is not None and not each.date_problem:
                 when = f"{each.captured_at:%Y-%m-%d %H:%M:%S}, grade {each.grade}: {each.url[:200]}"
                 yield Point(each.captured_at, each.grade, when, "first" if each == first else "")
         if self.witness:

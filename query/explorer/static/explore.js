@@ -1,4 +1,4 @@
-// Adds a button to copy each command and question. Every page works without this file.
+// Adds a button to copy each command and question, and spares the keyboard what does not scroll. Every page works without it.
 "use strict";
 
 function addCopyButtons() {
@@ -14,13 +14,31 @@ function addCopyButtons() {
       button.textContent = "Copied";
       setTimeout(() => { button.textContent = "Copy"; }, 2000);
     });
-    code.after(button);
+    const box = document.createElement("div");
+    box.className = "copied";
+    code.replaceWith(box);
+    box.append(code, button);
     code.dataset.copied = "";
   }
 }
 
-addCopyButtons();
-document.addEventListener("shown", addCopyButtons); // a part of a page was replaced
+// A box that scrolls is a stop for the keyboard; one that shows all of itself need not be.
+function markScrolling() {
+  for (const box of document.querySelectorAll(".wide, .text, pre.code")) {
+    if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+}
+
+function prepare() {
+  addCopyButtons();
+  markScrolling();
+}
+
+prepare();
+document.addEventListener("shown", prepare); // a part of a page was replaced
+document.addEventListener("toggle", markScrolling, true); // what was folded has no size
+addEventListener("resize", markScrolling);
 
 // A page of which a part is still being worked on is asked for again, and its parts that changed are replaced.
 async function lookAgain() {
