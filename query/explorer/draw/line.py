@@ -50,7 +50,7 @@ def line(points: Sequence[Point], thing: str) -> Markup:
     words, rows = _words(ordered, places, base)
     below = base + _WORDS + rows * _ROW
     when = f"on {low:%Y-%m-%d}" if low.date() == high.date() else f"from {low:%Y-%m-%d} to {high:%Y-%m-%d}"
-    message = f"{count_of(len(ordered), thing)}, {when}."
+    message = f"{count_of(len(ordered), thing)} {when}."
     shapes = [
         _point(each, x, base - lane * _STEP) for each, x, lane in zip(ordered, places, lanes, strict=True)
     ]  # fmt: skip
