@@ -172,10 +172,13 @@ def _prose(text: object, most: int = 600) -> Markup:
 def _sentence(text: str) -> str:
     """Return a message as a sentence.
 
+    The name of a parameter, as in `before: a day`, stays as it is.
+
     >>> _sentence("there is no such page")
     'There is no such page.'
     """
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".")
+    first = text[:1] if re.match(r"\w+:", text) else text[:1].upper()
+    return first + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".")
 
 
 def _plain(value: Any) -> str:

@@ -226,7 +226,7 @@ def test_reports_of_the_current_folder_are_shown_to_this_machine_alone(
         told = httpx.get(f"{address}/reports", headers={"X-User": "ann"}, timeout=60).text
         assert "No folder is shown" in told
     lb.explore(shown, static=tmp_path / "out")
-    assert "Nobody named" in (tmp_path / "out" / "reports.html").read_text()
+    assert "No folder is shown" in (tmp_path / "out" / "reports.html").read_text()
     lb.explore(shown, static=tmp_path / "out", reports=[tmp_path])
     assert "perplexity 2 times" in (tmp_path / "out" / "reports.html").read_text()
     assert len(list((tmp_path / "out" / "report").glob("*.html"))) == 1
