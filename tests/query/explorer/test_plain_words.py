@@ -121,7 +121,9 @@ def _walked(client: httpx.Client) -> dict[str, str]:
             continue
         found[path] = client.get(path).text
         links = {unescape(each) for each in re.findall(r'href="(/[^"]*)"', found[path])}
-        waiting += sorted(each for each in links if not re.search("^/static/|^/set[?]|[?]passages=", each) and ".json" not in each)
+        waiting += sorted(
+            each for each in links if not re.search("^/static/|^/set[?]|[?]passages=", each) and ".json" not in each
+        )
     return found
 
 
