@@ -99,11 +99,12 @@ def _words(points: Sequence[Point], places: Sequence[float], base: float) -> tup
 
 
 def _axis(low: datetime, high: datetime, base: float, below: float) -> list[Markup]:
-    """Return the dates below the line: years where there are several, else the first and the last day."""
+    """Return the dates below the line: years where there are several, else the first and the last day or second."""
     years = [datetime(year, 1, 1, tzinfo=UTC) for year in range(low.year + 1, high.year + 1)]
     ticks = [(each, f"{each:%Y}") for each in years[:: -(-len(years) // _NAMED) or 1]]
     if len(ticks) < 2:
-        ticks = [(low, f"{low:%Y-%m-%d}"), *([(high, f"{high:%Y-%m-%d}")] if low.date() < high.date() else [])]
+        form = "%Y-%m-%d" if low.date() < high.date() or low == high else "%Y-%m-%d %H:%M:%S"
+        ticks = [(each, each.strftime(form)) for each in dict.fromkeys((low, high))]
     shown = []
     for at, word in ticks:
         x = _place(at, low, high)

@@ -124,6 +124,14 @@ def test_counts_without_a_grade_have_the_colour_of_none() -> None:
     assert not rule[1].startswith("--grade")
 
 
+def test_moments_of_one_day_are_told_apart_by_their_time() -> None:
+    first, last = datetime(2014, 1, 3, 3, 3, 21, tzinfo=UTC), datetime(2014, 1, 3, 9, 0, 0, tzinfo=UTC)
+    said = [each.text for each in parsed(line([Point(first, "C", ""), Point(last, "C", "")], "capture")).iter("text")]
+    assert said == ["2014-01-03 03:03:21", "2014-01-03 09:00:00"]
+    said = [each.text for each in parsed(line([Point(first, "C", "")] * 2, "capture")).iter("text")]
+    assert said == ["2014-01-03"]
+
+
 @pytest.mark.parametrize("days", [0, 30, 3000])
 def test_the_words_of_a_time_line_stand_below_their_points_and_not_on_each_other(days: int) -> None:
     first, last = datetime(2010, 1, 1, tzinfo=UTC), datetime(2019, 1, 1, tzinfo=UTC)
