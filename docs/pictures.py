@@ -85,7 +85,7 @@ def pictures(lake: str) -> list[Picture]:
         Picture("text-phone", f"/text/{copied}", width=390, height=844),
         Picture("changed", f"/text/{copied}#changed", height=480),
         Picture("set", "/set?before=2018-01-01&near=1", height=980, shows=".example"),
-        Picture("search", f"/search?{urlencode({'q': pasted, 'as': 'text'})}", shows="#near"),
+        Picture("search", f"/search?{urlencode({'q': pasted, 'as': 'text'})}", height=980, shows="#near"),
         Picture("not-found", "/text/0123456789ab", height=300),
         Picture("reports", "/reports", height=340),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections import Counter
 from html import unescape
 from html.parser import HTMLParser
@@ -119,7 +120,9 @@ def _walked(client: httpx.Client) -> dict[str, str]:
         path = waiting.pop()
         if path in found:
             continue
-        found[path] = client.get(path).text
+        while (answer := client.get(path)).status_code in (202, 503):  # what the page needs is being made
+            time.sleep(0.05)
+        found[path] = answer.text
         links = {unescape(each) for each in re.findall(r'href="(/[^"]*)"', found[path])}
         waiting += sorted(
             each for each in links if not re.search("^/static/|^/set[?]|[?]passages=", each) and ".json" not in each
