@@ -20,7 +20,7 @@ _EDGE, _NEAR, _TOUCH = 0.06, 0.02, 0.2
 _LANES = 4
 _NAMED = 5
 #: What is written below a point with a mark.
-_SAID = {"first": "first seen", "witness": "witness"}
+_SAID = {"first": "first seen", "claimed": "claimed", "witness": "witness"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Point:
     at: datetime
     grade: str
     about: str  #: shown where somebody points at it, and read aloud
-    mark: str = ""  #: `first` or `witness`: drawn larger, with a word
+    mark: str = ""  #: `first`, `claimed` or `witness`: drawn larger, with a word
 
 
 def line(points: Sequence[Point], thing: str) -> Markup:

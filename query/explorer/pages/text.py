@@ -161,7 +161,8 @@ class TextPage:
             if each.captured_at is not None and not each.date_problem:
                 where = f": {each.url[:200]}" if each.url else ""
                 when = f"{each.captured_at:%Y-%m-%d %H:%M:%S}, grade {each.grade}{where}"
-                yield Point(each.captured_at, each.grade, when, "first" if each == first else "")
+                mark = "" if each != first else "first" if each.grade <= DEFAULT else "claimed"
+                yield Point(each.captured_at, each.grade, when, mark)
         if self.witness:
             about = (
                 f"{self.witness.first_seen:%Y-%m-%d %H:%M:%S}: a near-duplicate, {self.witness.similarity:.2f} alike"
