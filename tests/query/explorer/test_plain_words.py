@@ -96,6 +96,7 @@ def html(address: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
     everywhere: dict[str, dict[str, str]] = {"overview": {}, "search": {}, "topics": {}, "map": {}}
     for lake, each in ((one, everywhere | asked), (empty, everywhere)):
         with OpenLake(lake.location, patience=60) as opened:
+            found[f"files of {lake.location}"] = _page(opened, "search", {}, note="These are files.")
             found |= {f"{lake.location}/{name}": _page(opened, name, given) for name, given in each.items()}
     found["empty"] = found[f"{empty.location}/overview"]
     return found
@@ -106,11 +107,11 @@ def pages(html: dict[str, str]) -> dict[str, Read]:
     return {path: Read(page) for path, page in html.items()}
 
 
-def _page(opened: OpenLake, name: str, given: dict[str, str]) -> str:
+def _page(opened: OpenLake, name: str, given: dict[str, str], note: str | None = None) -> str:
     """Return a page of a lake as HTML."""
     asked = PAGES[name].parse(given.items())
     answer = opened.answer(None, lambda context: PAGES[name].answer(context, asked))
-    return Shown(PAGES, opened.location).html(PAGES[name], to(name, **given), answer)
+    return Shown(PAGES, opened.location, note=note).html(PAGES[name], to(name, **given), answer)
 
 
 def _walked(client: httpx.Client) -> dict[str, str]:
@@ -168,6 +169,10 @@ def test_an_empty_lake_says_what_to_do_and_shows_no_table_without_rows(html: dic
     first = html["empty"]
     assert "The lake is empty" in first
     assert "<table" not in first
+
+
+def test_pages_without_a_server_say_that_they_cannot_search(html: dict[str, str]) -> None:
+    assert ["which cannot search" in page for name, page in html.items() if name.startswith("files of")] == [True, True]
 
 
 def test_a_text_without_an_address_has_its_page_and_no_host_is_no_host(tmp_path: Path) -> None:
