@@ -233,9 +233,11 @@ def _environment() -> Environment:
         "prose": _prose, "sentence": _sentence, "plain": _plain,
     }  # fmt: skip
     environment.filters["number"] = lambda value: f"{value:,}"
+    environment.globals |= {"date_problems": DATE_PROBLEMS, "plural": plural}
     environment.globals |= {
-        "grades": GRADES, "date_problems": DATE_PROBLEMS, "count_of": count_of, "plural": plural, "percent": _percent,
-        "months": months, "time_line": line, "fields": fields, "word_diff": words, "ungraded": _ungraded,
-        "address": to, "url_page": url_page, "host_page": host_page, "domain_page": domain_page, "host_of": host_of,
+        "grades": GRADES, "count_of": count_of, "percent": _percent, "months": months, "time_line": line,
+        "address": to, "word_diff": words, "url_page": url_page, "host_page": host_page, "domain_page": domain_page,
+        "host_of": host_of,
+        "fields": fields, "ungraded": _ungraded,
     }  # fmt: skip
     return environment
