@@ -181,18 +181,18 @@ def _sentence(text: str) -> str:
     return first + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".")
 
 
-def _plain(value: Any) -> str:
-    """Return a value of JSON in words.
+def _plain(value: Any, depth: int = 4) -> str:
+    """Return a value of JSON in words; what is nested deeper, as it is written.
 
     >>> _plain(None), _plain(False), _plain({"words": 5, "near": [True, "a"]})
     ('none', 'no', 'words 5, near yes and a')
     """
     if value is None or isinstance(value, bool):
         return {None: "none", True: "yes", False: "no"}[value]
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_plain(each)}" for name, each in value.items()) or "none"
-    if isinstance(value, list | tuple):
-        return " and ".join(map(_plain, value)) or "none"
+    if isinstance(value, Mapping) and depth:
+        return ", ".join(f"{name} {_plain(each, depth - 1)}" for name, each in value.items()) or "none"
+    if isinstance(value, list | tuple) and depth:
+        return " and ".join(_plain(each, depth - 1) for each in value) or "none"
     return str(value)
 
 

@@ -44,15 +44,15 @@ def line(points: Sequence[Point], thing: str) -> Markup:
         return element("p", f"There is no {thing} with a date.", class_="none")
     ordered = sorted(points, key=lambda point: point.at)
     low, high = ordered[0].at, ordered[-1].at
-    places = [_place(each.at, low, high) for each in ordered]
-    lanes = _lanes(places)
+    positions = [_position(each.at, low, high) for each in ordered]
+    lanes = _lanes(positions)
     base = _TOP + max(lanes) * _STEP
-    words, rows = _words(ordered, places, base)
+    words, rows = _words(ordered, positions, base)
     below = base + _WORDS + rows * _ROW
     when = f"on {low:%Y-%m-%d}" if low.date() == high.date() else f"from {low:%Y-%m-%d} to {high:%Y-%m-%d}"
     message = f"{count_of(len(ordered), thing)} {when}."
     shapes = [
-        _point(each, x, base - lane * _STEP) for each, x, lane in zip(ordered, places, lanes, strict=True)
+        _point(each, x, base - lane * _STEP) for each, x, lane in zip(ordered, positions, lanes, strict=True)
     ]  # fmt: skip
     svg = element(
         "svg", element("title", message), element("line", x1=0, x2="100%", y1=base, y2=base, class_="base"), *shapes,
@@ -62,16 +62,16 @@ def line(points: Sequence[Point], thing: str) -> Markup:
     return element("figure", svg, legend(each.grade for each in ordered), class_="chart")
 
 
-def _place(at: datetime, low: datetime, high: datetime) -> float:
+def _position(at: datetime, low: datetime, high: datetime) -> float:
     """Return where a moment is, as a part of the width."""
     span = (high - low).total_seconds()
     return _EDGE + (1 - 2 * _EDGE) * ((at - low).total_seconds() / span if span else 0.5)
 
 
-def _lanes(places: Sequence[float]) -> list[int]:
+def _lanes(positions: Sequence[float]) -> list[int]:
     """Return the lane of each point, so that as few as possible hide another one."""
     lanes, last = [], [-1.0] * _LANES
-    for x in places:
+    for x in positions:
         lane = next((lane for lane, before in enumerate(last) if x - before > _NEAR), _LANES - 1)
         last[lane] = x
         lanes.append(lane)
@@ -84,11 +84,11 @@ def _point(point: Point, x: float, y: float) -> Markup:
     return element("g", element("title", point.about), shape)
 
 
-def _words(points: Sequence[Point], places: Sequence[float], base: float) -> tuple[list[Markup], int]:
+def _words(points: Sequence[Point], positions: Sequence[float], base: float) -> tuple[list[Markup], int]:
     """Return the words below the points with a mark, and how many rows they take: words that would touch have two."""
     shown: list[Markup] = []
     before, row, rows = -1.0, 0, 0
-    for point, x in zip(points, places, strict=True):
+    for point, x in zip(points, positions, strict=True):
         if not point.mark:
             continue
         row = row + 1 if x - before < _TOUCH else 0
@@ -103,11 +103,11 @@ def _axis(low: datetime, high: datetime, base: float, below: float) -> list[Mark
     years = [datetime(year, 1, 1, tzinfo=UTC) for year in range(low.year + 1, high.year + 1)]
     ticks = [(each, f"{each:%Y}") for each in years[:: -(-len(years) // _NAMED) or 1]]
     if len(ticks) < 2:
-        form = "%Y-%m-%d" if low.date() < high.date() or low == high else "%Y-%m-%d %H:%M:%S"
-        ticks = [(each, each.strftime(form)) for each in dict.fromkeys((low, high))]
+        pattern = "%Y-%m-%d" if low.date() < high.date() or low == high else "%Y-%m-%d %H:%M:%S"
+        ticks = [(each, each.strftime(pattern)) for each in dict.fromkeys((low, high))]
     shown = []
     for at, word in ticks:
-        x = _place(at, low, high)
+        x = _position(at, low, high)
         anchor = "start" if x < 0.1 else "end" if x > 0.9 else "middle"
         shown.append(element("line", x1=percent(x), x2=percent(x), y1=base + 4, y2=base + 8, class_="base"))
         shown.append(element("text", word, x=percent(x), y=below, class_="axis", text_anchor=anchor))
