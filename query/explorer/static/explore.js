@@ -40,6 +40,23 @@ document.addEventListener("shown", prepare); // a part of a page was replaced
 document.addEventListener("toggle", markScrolling, true); // what was folded has no size
 addEventListener("resize", markScrolling);
 
+// Puts a newer part of the page in place of the old one. What was unfolded stays so, and the keyboard stays where it was.
+function replacePart(old, found) {
+  const named = (each) => [
+    each.closest("section")?.getAttribute("aria-labelledby"), each.localName,
+    each.getAttribute("href") || each.getAttribute("aria-label") || each.textContent,
+  ].join(" ");
+  const fresh = document.importNode(found, true);
+  const unfolded = new Set([...old.querySelectorAll("details[open] > summary")].map(named));
+  for (const each of fresh.querySelectorAll("details > summary")) each.parentElement.open = unfolded.has(named(each));
+  const focused = old.contains(document.activeElement) ? named(document.activeElement) : null;
+  old.replaceWith(fresh);
+  document.dispatchEvent(new Event("shown"));
+  if (focused === null) return;
+  const same = [...fresh.querySelectorAll("a, button, summary, [tabindex]")].find((each) => named(each) === focused);
+  same?.focus({ preventScroll: true });
+}
+
 // A page of which a part is still being worked on is asked for again, and its parts that changed are replaced.
 async function lookAgain() {
   const answer = document.getElementById("answer");
@@ -49,11 +66,10 @@ async function lookAgain() {
     const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
     const found = page.getElementById("answer");
     if (found) {
-      if (found.textContent !== answer.textContent) answer.replaceWith(document.importNode(found, true));
+      if (found.textContent !== answer.textContent) replacePart(answer, found);
       else answer.dataset.again = found.dataset.again || "";
       const panel = page.querySelector(".panel");
-      if (panel && !document.querySelector(".panel").open) document.querySelector(".panel").replaceWith(document.importNode(panel, true));
-      document.dispatchEvent(new Event("shown"));
+      if (panel) replacePart(document.querySelector(".panel"), panel);
       if (!found.dataset.again) return;
     }
   } catch {

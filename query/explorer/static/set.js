@@ -36,16 +36,12 @@
       }
       const old = document.getElementById("answer");
       const found = page.getElementById("answer") || told(page.querySelector(".problem"));
-      old.replaceWith(document.importNode(found, true));
+      replacePart(old, found);
       const count = page.getElementById("texts");
       said.textContent = count ? `${count.textContent} ${count.previousElementSibling.textContent}` : found.textContent;
       const panel = page.querySelector(".panel");
-      if (panel) {
-        panel.open = document.querySelector(".panel").open;
-        document.querySelector(".panel").replaceWith(document.importNode(panel, true));
-      }
+      if (panel) replacePart(document.querySelector(".panel"), panel);
       history.replaceState(null, "", address(false));
-      document.dispatchEvent(new Event("shown"));
       if (found.dataset.more) later = setTimeout(() => show(isExact), 600);
     } catch {
       said.textContent = "The server does not answer.";

@@ -142,6 +142,18 @@ def test_the_numbers_of_a_set_follow_its_controls_and_the_lake_confirms_them(pag
     assert (page.locator("main").count(), page.locator("h1").count(), texts.count()) == (1, 1, 0)
     page.fill("#after", "")
     expect(texts).to_have_text("3")
+    page.get_by_text("As a table").press("Enter")
+    page.evaluate("document.getElementById('near').click()")  # the keyboard stays where it is, and the table unfolded
+    expect(answer).to_contain_text("--near")
+    assert page.evaluate("[document.activeElement.textContent, document.activeElement.parentElement.open]") == [
+        "As a table",
+        True,
+    ]
+    page.get_by_text("SQL, command and JSON of this page").press("Enter")
+    page.evaluate("document.getElementById('near').click()")
+    expect(answer).not_to_contain_text("--near")
+    expect(page.get_by_label("Command", exact=True)).to_be_visible()
+    expect(page.locator(".panel > summary")).to_be_focused()
     page.check("#near")
     page.fill("#before", "2020-01-01")
     expect(answer).to_contain_text("--before 2020-01-01 --near")
