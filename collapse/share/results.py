@@ -37,6 +37,7 @@ class Series:
     says: str  #: what the numbers mean, and what the floor is, in words
     refused: str | None  #: why the whole series gives no number
     points: tuple[Point, ...]
+    condition: str | None = None  #: what must be true for the intervals to hold, and cannot be checked here
 
 
 @dataclass(frozen=True, slots=True)
