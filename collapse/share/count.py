@@ -22,9 +22,10 @@ from archive.progress import Reporter
 from collapse.share.candidates import Part
 from collapse.share.corpus import Corpus, Text, Vocabulary, count_words
 from collapse.share.draw import MOST_WORDS
+from collapse.share.phrases import PHRASES
 
 _DRAWN = "drawn.parquet"
-#: A text, a word and how often that has it are one number of 64 bits: 26 for the text, 22 for the word, 16 for the count.
+#: A text, a word and how often it is there are one number: 26 bits for the text, 22 for the word, 16 for the count.
 _WORD, _COUNT = 22, 16
 #: Different words that are kept; of more, those that the most texts have.
 MOST_DIFFERENT = (1 << _WORD) - 1
@@ -90,7 +91,7 @@ def _write(corpus: Corpus, places: NDArray[np.int64], numbers: str, words: str) 
     texts_of = np.bincount(corpus.words, minlength=len(corpus.vocabulary))
     np.savez(
         numbers, places=places, lengths=corpus.lengths, sizes=np.diff(corpus.offsets), words=corpus.words,
-        counts=corpus.counts,
+        counts=corpus.counts, phrases=corpus.phrases,
     )  # fmt: skip
     pq.write_table(pa.table({"word": list(corpus.vocabulary.positions), "texts": texts_of}), words, compression="lz4")
 
@@ -114,11 +115,12 @@ def _merged(pieces: Sequence[_Piece], drawn: pa.Table) -> Corpus:
     words = _words(pieces)
     keys = _keys(pieces, words)
     offsets = np.searchsorted(keys, np.arange(drawn.num_rows + 1, dtype=np.uint64) << np.uint64(_WORD + _COUNT))
-    lengths = np.zeros(drawn.num_rows, np.int32)
+    lengths, phrases = np.zeros(drawn.num_rows, np.int32), np.zeros((drawn.num_rows, len(PHRASES)), np.int16)
     for piece in pieces:
-        lengths[piece.read("places")] = piece.read("lengths")
+        places = piece.read("places")
+        lengths[places], phrases[places] = piece.read("lengths"), piece.read("phrases")
     strata, names = _numbered(drawn["stratum"])
-    hosts, _ = _numbered(drawn["host"])
+    hosts, host_names = _numbered(drawn["host"])
     word, often = _unpacked(keys)
     return Corpus(
         months=drawn["month"].to_numpy().astype(np.int32),
@@ -128,8 +130,9 @@ def _merged(pieces: Sequence[_Piece], drawn: pa.Table) -> Corpus:
         offsets=offsets.astype(np.int64),
         words=word,
         counts=often,
+        phrases=phrases,
         stratum_names=tuple(names),
-        vocabulary=Vocabulary({word: at for at, word in enumerate(words.to_pylist())}),
+        vocabulary=Vocabulary(_places(words.to_pylist()), _places(host_names)),
     )
 
 
@@ -175,6 +178,10 @@ def _unpacked(keys: NDArray[np.uint64]) -> tuple[NDArray[np.int32], NDArray[np.i
         words[some] = (keys[some] >> np.uint64(_COUNT)) & np.uint64(MOST_DIFFERENT)
         counts[some] = keys[some] & np.uint64((1 << _COUNT) - 1)
     return words, counts
+
+
+def _places(names: list[str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(names)}
 
 
 def _numbered(names: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:

@@ -45,11 +45,12 @@ def draw(found: Candidates, each: int, budget: int = BUDGET) -> Drawn:
         SELECT content_id, words, year(first_seen) * 12 + month(first_seen) - 1 AS month,
                coalesce(language, 'unknown') || '/' || {kind_sql("url")} AS stratum,
                coalesce(domain_of(host_of(url)), '') AS host,
-               CASE WHEN language IN ({unspaced}) THEN 'unspaced' WHEN words < {LEAST_WORDS} THEN 'short' END AS why
+               CASE WHEN language IN ({unspaced}) THEN 'in a language that is written without spaces between words'
+                    WHEN words < {LEAST_WORDS} THEN 'fewer than {LEAST_WORDS} words' END AS why
         FROM candidates
     """)
-    _leave_out(found, "in a language that is written without spaces between words", "SELECT count(*) FROM usable WHERE why = 'unspaced'")
-    _leave_out(found, f"fewer than {LEAST_WORDS} words", "SELECT count(*) FROM usable WHERE why = 'short'")
+    left = db.execute("SELECT why, count(*) FROM usable WHERE why IS NOT NULL GROUP BY why ORDER BY why").fetchall()
+    found.left_out.update(left)
     of_host = max(each // _HOST, 1)
     db.execute(f"""
         CREATE TEMP TABLE ranked AS
@@ -63,32 +64,26 @@ def draw(found: Candidates, each: int, budget: int = BUDGET) -> Drawn:
     found.left_out[f"more than {of_host:,} texts of a host in a month and stratum"] = usable - ranked
     fitting = _fitting(db, each, budget)
     if fitting < each and ranked > count_of(db, f"SELECT count(*) FROM ranked WHERE place <= {fitting}"):
-        found.warnings.append(f"of each month and stratum {fitting:,} texts at most are counted, so that they fit into memory")
+        found.warnings.append(
+            f"of each month and stratum {fitting:,} texts at most are counted, so that they fit into memory"
+        )
     else:
         fitting = each
-    texts = db.execute(
-        f"SELECT content_id, month::INTEGER AS month, stratum, host FROM ranked WHERE place <= {fitting} ORDER BY content_id"
-    ).to_arrow_table()
+    texts = db.sql(f"""
+        SELECT content_id, month::INTEGER AS month, stratum, host FROM ranked WHERE place <= {fitting}
+        ORDER BY content_id
+    """).to_arrow_table()
     found.left_out[f"more than {fitting:,} texts of a month and stratum"] = ranked - texts.num_rows
     return Drawn(texts, fitting)
 
 
-def _leave_out(found: Candidates, why: str, sql: str) -> None:
-    found.left_out[why] = count_of(found.db, sql)
-
-
 def _fitting(db: duckdb.DuckDBPyConnection, each: int, budget: int) -> int:
     """Return how many texts of each month and stratum have no more words than `budget` together; at least 1."""
-    return max(
-        count_of(
-            db,
-            f"""
-            SELECT max(place) FROM (
-                SELECT place, sum(words) OVER (ORDER BY place) AS running FROM (
-                    SELECT place, sum(least(words, {MOST_WORDS})) AS words FROM ranked WHERE place <= {each} GROUP BY place
-                )
-            ) WHERE running <= {budget}
-            """,
-        ),
-        1,
-    )
+    fitting = f"""
+        SELECT max(place) FROM (
+            SELECT place, sum(words) OVER (ORDER BY place) AS running FROM (
+                SELECT place, sum(least(words, {MOST_WORDS})) AS words FROM ranked WHERE place <= {each} GROUP BY place
+            )
+        ) WHERE running <= {budget}
+    """
+    return max(count_of(db, fitting), 1)

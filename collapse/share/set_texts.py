@@ -17,6 +17,8 @@ from query.domain import add_functions
 from query.rows import TOKEN_FORMATS
 
 _READ = ("content_id", "captured_at", "language", "url", "grade", "cluster_id")
+#: In the order of the table `rows`.
+_ROWS = ("content_id", "captured_at", "language", "words", "url", "grade", "cluster_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,10 @@ def of_set(location: str, grade: str, memory: str, spill: str) -> Candidates:
     for shard in dataset.shards:
         for table in dataset.read(shard):
             db.register("some", _narrow(table, dataset))
-            db.execute("INSERT INTO rows SELECT content_id, captured_at, language, words, url, grade, cluster_id FROM some")
+            db.execute(f"INSERT INTO rows SELECT {', '.join(_ROWS)} FROM some")
             db.unregister("some")
     dated = "first_seen IS NOT NULL AND grade <= $grade"
-    graded = count_of_graded(db, dated, grade)
+    graded = _graded(db, dated, grade)
     db.execute(
         f"""
         CREATE TEMP TABLE candidates AS SELECT content_id, first_seen, language, words, url FROM rows WHERE {dated}
@@ -73,14 +75,14 @@ def of_set(location: str, grade: str, memory: str, spill: str) -> Candidates:
     found.left_out[NEAR] = graded - count_of(db, "SELECT count(*) FROM candidates")
     if not dataset.arguments.near:
         found.warnings.append(
-            "the set may lack earlier near-duplicates of its texts: an old text that was seen again with a small change "
-            "may count as new; export it with --near"
+            "the set may lack earlier near-duplicates of its texts: an old text that was seen again with a small "
+            "change may count as new; export it with --near"
         )
     found.versions = dict(dataset.manifest.lake.versions)
     return found
 
 
-def count_of_graded(db: duckdb.DuckDBPyConnection, dated: str, grade: str) -> int:
+def _graded(db: duckdb.DuckDBPyConnection, dated: str, grade: str) -> int:
     ((count,),) = db.execute(f"SELECT count(*) FROM rows WHERE {dated}", {"grade": grade}).fetchall()
     return int(count)
 

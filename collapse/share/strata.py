@@ -6,14 +6,24 @@ kind is that of the address: words in its path, as sites of any language have th
 
 from __future__ import annotations
 
+
+def _word(*words: str) -> str:
+    return rf"(^|[/._-])({'|'.join(words)})([/._?=-]|$)"
+
+
 #: kind -> what the path of an address has, the first that fits. `other` is all else.
 _KINDS = {
     "front": r"^/?(index\.\w{2,5}|default\.\w{2,5}|home)?/?$",
-    "legal": r"(^|[/._-])(privacy|terms|tos|legal|polic(y|ies)|cookies?|imprint|impressum)([/._?=-]|$)",
-    "forum": r"(^|[/._-])(forums?|threads?|topics?|viewtopic|showthread|discussions?|comments|questions?|answers|boards?)([/._?=-]|$)",
-    "shop": r"(^|[/._-])(shops?|stores?|products?|items?|cart|catalog(ue)?|categor(y|ies)|buy|dp)([/._?=-]|$)",
-    "reference": r"(^|[/._-])(wikis?|docs?|documentation|manuals?|help|faqs?|support|api)([/._?=-]|$)",
-    "article": r"/(19|20)\d\d/[01]?\d(/|$)|(^|[/._-])(news|articles?|stor(y|ies)|blogs?|posts?)([/._?=-]|$)|/[^/?]+([-_][^-_/?]+){3,}/?([?]|$)",
+    "legal": _word("privacy", "terms", "tos", "legal", "polic(y|ies)", "cookies?", "imprint", "impressum"),
+    "forum": _word(
+        "forums?", "threads?", "topics?", "viewtopic", "showthread", "discussions?", "comments", "questions?"
+    ),
+    "shop": _word("shops?", "stores?", "products?", "items?", "cart", "catalog(ue)?", "categor(y|ies)", "buy", "dp"),
+    "reference": _word("wikis?", "docs?", "documentation", "manuals?", "help", "faqs?", "support", "api"),
+    # a date, a word, or a name of four words and more
+    "article": r"/(19|20)\d\d/[01]?\d(/|$)|"
+    + _word("news", "articles?", "stor(y|ies)", "blogs?", "posts?")
+    + r"|/[^/?]+([-_][^-_/?]+){3,}/?([?]|$)",
 }
 OTHER = "other"
 KINDS = (*_KINDS, OTHER)
@@ -32,4 +42,3 @@ def kind_sql(url: str) -> str:
     path = f"regexp_extract(lower({url}), '{_PATH}', 1)"
     cases = " ".join(f"WHEN regexp_matches({path}, '{pattern}') THEN '{kind}'" for kind, pattern in _KINDS.items())
     return f"CASE WHEN {url} IS NULL THEN '{OTHER}' {cases} ELSE '{OTHER}' END"
-

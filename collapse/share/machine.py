@@ -1,0 +1,87 @@
+"""Reads the text that machines wrote, and that of people beside it, from files that a user names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from archive.errors import CollapseError
+from archive.records.rows import Columns
+from collapse.share.corpus import Text, Vocabulary, count_words
+from collapse.share.draw import LEAST_WORDS, MOST_WORDS
+from collapse.share.estimate import Sample
+
+#: Bytes of text of one sample: of more, a part is drawn.
+_MOST = 64 << 20
+
+
+def samples(
+    machine: Iterable[str], human: Iterable[str], machine_where: Iterable[str], human_where: Iterable[str],
+    text_column: str | None, seed: int, vocabulary: Vocabulary,
+) -> tuple[tuple[Sample, ...], dict[str, dict[str, int]]]:  # fmt: skip
+    """Read samples of machine text, each with the human text of the same name where there is some.
+
+    Args:
+        machine, human: `name=file`; a file may be a folder, a pattern, or an address.
+        machine_where, human_where: `column=value` that the rows of all these files must have.
+        vocabulary: gets the words that it lacks.
+
+    Returns:
+        the samples, and for each name what could not be used, by reason.
+
+    Raises:
+        CollapseError: a name is there twice, or is that of human text only, or there is no text in a file.
+        ArchiveError: a file does not exist.
+    """
+    machines, people = _named("machine", machine), _named("machine-human", human)
+    if alone := sorted(people.keys() - machines.keys()):
+        raise CollapseError(f"--machine-human {alone[0]}=…: there is no --machine {alone[0]}=… to compare it with")
+    made, rejects = [], {}
+    for name, file in machines.items():
+        texts, rejects[name] = _texts(name, file, machine_where, text_column, seed)
+        beside = None
+        if name in people:
+            beside, rejects[f"{name} (human)"] = _texts(name, people[name], human_where, text_column, seed)
+        made.append(
+            Sample(
+                name,
+                count_words(texts, vocabulary, MOST_WORDS),
+                None if beside is None else count_words(beside, vocabulary, MOST_WORDS),
+            )
+        )
+    return tuple(made), rejects
+
+
+def _named(option: str, values: Iterable[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for value in values:
+        name, equals, file = value.partition("=")
+        if not (name and equals and file):
+            raise CollapseError(f"--{option} {value}: write it as NAME=FILE")
+        if name in found:
+            raise CollapseError(f"--{option} {value}: there is a {name} already")
+        found[name] = file
+    return found
+
+
+def _texts(
+    name: str, file: str, where: Iterable[str], text_column: str | None, seed: int
+) -> tuple[Iterator[Text], dict[str, int]]:
+    """Read the texts of a file. Each is of a host of its own: nothing is known of who wrote what."""
+    from collapse.corpus import read  # brings numba
+
+    corpus = read([file], limit_bytes=_MOST, seed=seed, columns=Columns(text=text_column), where=_pairs(where))
+    documents = [document.text for document in (*corpus.train, *corpus.held_out)]
+    long = [text for text in documents if len(text.split(None, LEAST_WORDS)) >= LEAST_WORDS]
+    if not long:
+        raise CollapseError(f"{file}: no text in it has {LEAST_WORDS} words")
+    rejects = dict(corpus.reading.rejects)
+    if short := len(documents) - len(long):
+        rejects["short"] = short
+    return (Text(text, 0, name, f"{name} {number}") for number, text in enumerate(long)), rejects
+
+
+def _pairs(values: Iterable[str]) -> Mapping[str, str]:
+    values = tuple(values)
+    if wrong := next((value for value in values if "=" not in value), None):
+        raise CollapseError(f"--machine-where {wrong}: write it as column=value")
+    return dict(value.split("=", 1) for value in values)
