@@ -8,10 +8,12 @@ from rich.table import Table
 from archive.errors import visible_line
 from archive.show import OutConsole, count_of
 from collapse.share.results import Point, Series, ShareResult
-from collapse.share.wording import number
+from collapse.share.wording import is_refused, number
 
 #: A narrow terminal breaks the lines of a table that is wider. So many periods are shown, the last ones.
 _WIDTH, _PERIODS = 110, 36
+#: So many estimates of single strata are told.
+_STRATA = 12
 
 
 def show(result: ShareResult, out: str | None) -> None:
@@ -29,7 +31,7 @@ def show(result: ShareResult, out: str | None) -> None:
     line(result.headline)
     overall = [each for each in result.series if each.stratum is None and not each.panel]
     _table(console, [each for each in overall if each.refused is None])
-    for said in result.findings:
+    for said in _findings(result):
         line(said)
     for warning in result.warnings:
         line(f"warning: {warning}")
@@ -42,6 +44,21 @@ def show(result: ShareResult, out: str | None) -> None:
             line(f"{count:>12,} rows of {name} not used: {reason}")
     if out is not None:
         line(out)
+
+
+def _findings(result: ShareResult) -> list[str]:
+    """Return what the series of all texts say, and of those of single strata the ones that say something."""
+    overall, said, refused = [], [], 0
+    for series, finding in zip(result.series, result.findings, strict=True):
+        if series.stratum is None:
+            overall.append(finding)
+        elif is_refused(finding):
+            refused += 1
+        else:
+            said.append(finding)
+    rest = [f"… and {len(said) - _STRATA:,} more estimates of single strata"] if len(said) > _STRATA else []
+    rest += [f"{refused:,} estimates of single strata are refused; --json and --out say why"] if refused else []
+    return [*overall, *said[:_STRATA], *rest]
 
 
 def _table(console: OutConsole, series: list[Series]) -> None:

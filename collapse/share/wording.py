@@ -27,14 +27,13 @@ def finding(series: Series, reference: str) -> str:
     last = known[-1]
     if series.floor is None:
         return f"{named}: {_interval(series, last)} in {last.month}, and nothing to compare it with: there is no floor"
-    above = [point for point in known if point.low is not None and point.low > series.floor]
+    least = max(series.floor, _rate_before(series, reference))
+    above = [point for point in known if point.low is not None and point.low > least]
+    is_share = series.unit.startswith("share")
+    bound = "the floor" if is_share else f"which it may have been before {reference} too"
+    often = f"{len(above)} of {count_of(len(known), 'period')} above {number(series, least)}, {bound}"
     if not is_told_apart(len(above), len(known)):
-        what = "zero" if series.unit.startswith("share") else f"what it was before {reference}"
-        return (
-            f"{named}: not told apart from {what}: {len(above)} of {count_of(len(known), 'period')} above the floor of "
-            f"{number(series, series.floor)}"
-        )
-    often = f"{len(above)} of {count_of(len(known), 'period')} above the floor"
+        return f"{named}: not told apart from {'zero' if is_share else 'before'}: {often}"
     return f"{named}: {_least(series, above[-1], reference)}; {often}"
 
 
@@ -43,9 +42,23 @@ def headline(series: Sequence[Series], findings: Sequence[str]) -> str:
     order = {"mixture": 0, "excess": 1, "words": 2}
     overall = [(order[each.method], number) for number, each in enumerate(series) if each.stratum is None]
     for _, number in sorted(overall):
-        if ": refused" not in findings[number]:
+        if not is_refused(findings[number]):
             return findings[number]
     return findings[sorted(overall)[0][1]] if overall else "refused: nothing could be estimated"
+
+
+def _rate_before(series: Series, reference: str) -> float:
+    """Return what a rate may have been before: a floor of 0 of few texts does not mean that the words were never used."""
+    if series.unit.startswith("share"):
+        return 0.0
+    return min(
+        (point.high for point in series.points if point.month < reference and point.high is not None), default=0.0
+    )
+
+
+def is_refused(finding: str) -> bool:
+    """Return whether a finding is that there is none."""
+    return ": refused" in finding
 
 
 def is_told_apart(above: int, known: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ class ShareReport:
     left_out: dict[str, int]
     machine: dict[str, int]
     warnings: tuple[str, ...]
+    since: str  #: the period that the reference begins
     series_in_all: int
     series: tuple[ShareSeries, ...]  #: the first of them
     page: str | None  #: where the run's own report is
@@ -94,12 +96,19 @@ def read(folder: Path) -> tuple[str, ShareReport]:
     report = some(
         ShareReport,
         {name: value for name, value in stated.items() if name not in {"series", "warnings"}},
+        since=_since(stated["reference"], stated["by"]),
         warnings=tuple(str(each) for each in stated["warnings"]),
         series_in_all=len(stated["series"]),
         series=series,
         page=str(page) if page.is_file() else None,
     )
     return report.headline, report
+
+
+def _since(reference: Any, by: Any) -> str:
+    """Return the period that begins with a day."""
+    day = date.fromisoformat(reference)
+    return {"month": f"{day:%Y-%m}", "quarter": f"{day:%Y}-Q{(day.month + 2) // 3}", "year": f"{day:%Y}"}[by]
 
 
 def _series(stated: Any, finding: Any) -> ShareSeries:
