@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from archive.errors import CollapseError
 from archive.records.rows import Columns
@@ -14,16 +16,38 @@ from collapse.share.estimate import Sample
 _MOST = 64 << 20
 
 
-def samples(
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The texts of a sample, before their words are counted."""
+
+    name: str
+    machine: list[str]
+    human: list[str] | None  #: on the same prompts
+
+    def counted(self, vocabulary: Vocabulary) -> Sample:
+        """Count the words.
+
+        Args:
+            vocabulary: gets the words that it lacks.
+        """
+        human = None if self.human is None else count_words(self._texts(self.human), vocabulary, MOST_WORDS)
+        return Sample(self.name, count_words(self._texts(self.machine), vocabulary, MOST_WORDS), human)
+
+    def _texts(self, texts: Iterable[str]) -> Iterator[Text]:
+        """Yield texts, each of a host of its own: nobody says which are on one prompt."""
+        for text in texts:
+            yield Text(text, 0, self.name, hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
+
+
+def read_samples(
     machine: Iterable[str], human: Iterable[str], machine_where: Iterable[str], human_where: Iterable[str],
-    text_column: str | None, seed: int, vocabulary: Vocabulary,
-) -> tuple[tuple[Sample, ...], dict[str, dict[str, int]]]:  # fmt: skip
+    text_column: str | None, seed: int,
+) -> tuple[tuple[Read, ...], dict[str, dict[str, int]]]:  # fmt: skip
     """Read samples of machine text, each with the human text of the same name where there is some.
 
     Args:
         machine, human: `name=file`; a file may be a folder, a pattern, or an address.
         machine_where, human_where: `column=value` that the rows of all these files must have.
-        vocabulary: gets the words that it lacks.
 
     Returns:
         the samples, and for each name what could not be used, by reason.
@@ -35,19 +59,15 @@ def samples(
     machines, people = _named("machine", machine), _named("machine-human", human)
     if alone := sorted(people.keys() - machines.keys()):
         raise CollapseError(f"--machine-human {alone[0]}=…: there is no --machine {alone[0]}=… to compare it with")
-    made, rejects = [], {}
+    conditions = _pairs("machine-where", machine_where), _pairs("human-where", human_where)
+    made: list[Read] = []
+    rejects: dict[str, dict[str, int]] = {}
     for name, file in machines.items():
-        texts, rejects[name] = _texts(name, file, machine_where, text_column, seed)
+        texts, rejects[name] = _texts(file, conditions[0], text_column, seed)
         beside = None
         if name in people:
-            beside, rejects[f"{name} (human)"] = _texts(name, people[name], human_where, text_column, seed)
-        made.append(
-            Sample(
-                name,
-                count_words(texts, vocabulary, MOST_WORDS),
-                None if beside is None else count_words(beside, vocabulary, MOST_WORDS),
-            )
-        )
+            beside, rejects[f"{name} (human)"] = _texts(people[name], conditions[1], text_column, seed)
+        made.append(Read(name, texts, beside))
     return tuple(made), rejects
 
 
@@ -63,13 +83,11 @@ def _named(option: str, values: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _texts(
-    name: str, file: str, where: Iterable[str], text_column: str | None, seed: int
-) -> tuple[Iterator[Text], dict[str, int]]:
-    """Read the texts of a file. Each is of a host of its own: nothing is known of who wrote what."""
+def _texts(file: str, where: Mapping[str, str], text_column: str | None, seed: int) -> tuple[list[str], dict[str, int]]:
+    """Read the texts of a file that are long enough, and count what could not be used."""
     from collapse.corpus import read  # brings numba
 
-    corpus = read([file], limit_bytes=_MOST, seed=seed, columns=Columns(text=text_column), where=_pairs(where))
+    corpus = read([file], limit_bytes=_MOST, seed=seed, columns=Columns(text=text_column), where=where)
     documents = [document.text for document in (*corpus.train, *corpus.held_out)]
     long = [text for text in documents if len(text.split(None, LEAST_WORDS)) >= LEAST_WORDS]
     if not long:
@@ -77,11 +95,11 @@ def _texts(
     rejects = dict(corpus.reading.rejects)
     if short := len(documents) - len(long):
         rejects["short"] = short
-    return (Text(text, 0, name, f"{name} {number}") for number, text in enumerate(long)), rejects
+    return long, rejects
 
 
-def _pairs(values: Iterable[str]) -> Mapping[str, str]:
+def _pairs(option: str, values: Iterable[str]) -> dict[str, str]:
     values = tuple(values)
     if wrong := next((value for value in values if "=" not in value), None):
-        raise CollapseError(f"--machine-where {wrong}: write it as column=value")
+        raise CollapseError(f"--{option} {wrong}: write it as column=value")
     return dict(value.split("=", 1) for value in values)

@@ -23,7 +23,7 @@ from collapse.share.count import count
 from collapse.share.draw import draw
 from collapse.share.estimate import estimate
 from collapse.share.lake_texts import of_lake
-from collapse.share.machine import samples
+from collapse.share.machine import read_samples
 from collapse.share.periods import MONTHS, By, first_of, month_of, name_of, reference_of, renamed
 from collapse.share.results import VERSION, Series, ShareResult
 from collapse.share.set_texts import of_set
@@ -93,7 +93,13 @@ def share(
     engine, reporter = open_engine(workers), reporter or Reporter()
     if out is None:
         return _share(source, asked, engine, reporter)
-    with folder.entered(out, _location(source)) as write:
+    question = {
+        "source": _location(source),
+        "reference": asked.reference.isoformat(),
+        "by": period,
+        "grade": asked.grade,
+    }
+    with folder.entered(out, question) as write:
         result = _share(source, asked, engine, reporter)
         write(result)
         return result
@@ -117,6 +123,9 @@ class _Asked:
 
 
 def _share(source: Source, asked: _Asked, engine: Engine, reporter: Reporter) -> ShareResult:
+    read, rejects = read_samples(  # first, as that fails for many reasons
+        asked.machine, asked.machine_human, asked.machine_where, asked.human_where, asked.text_column, asked.seed
+    )
     reporter.stage("find texts", None)
     with tempfile.TemporaryDirectory(prefix="lowbackground-") as spill:
         found = _candidates(source, asked.grade, asked.memory, spill)
@@ -126,10 +135,7 @@ def _share(source: Source, asked: _Asked, engine: Engine, reporter: Reporter) ->
             found.db.close()
     corpus = count(found.parts, _in_periods(drawn.texts, asked.by), engine, reporter)
     reporter.stage("estimate", None)
-    machines, rejects = samples(
-        asked.machine, asked.machine_human, asked.machine_where, asked.human_where, asked.text_column, asked.seed,
-        corpus.vocabulary,
-    )  # fmt: skip
+    machines = [each.counted(corpus.vocabulary) for each in read]
     month = month_of(asked.reference)
     estimated = estimate(corpus, reference=month, machine=machines, seed=asked.seed)
     series = tuple(_named_by(each, asked.by) for each in estimated)

@@ -57,9 +57,9 @@ def of_set(location: str, grade: str, memory: str, spill: str) -> Candidates:
     db.execute(f"CREATE TEMP TABLE rows ({COLUMNS}, grade VARCHAR, cluster_id VARCHAR)")
     for shard in dataset.shards:
         for table in dataset.read(shard):
-            db.register("some", _narrow(table, dataset))
-            db.execute(f"INSERT INTO rows SELECT {', '.join(_ROWS)} FROM some")
-            db.unregister("some")
+            db.register("shard", _narrow(table, dataset))
+            db.execute(f"INSERT INTO rows SELECT {', '.join(_ROWS)} FROM shard")
+            db.unregister("shard")
     dated = "first_seen IS NOT NULL AND grade <= $grade"
     graded = _graded(db, dated, grade)
     db.execute(

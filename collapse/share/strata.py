@@ -41,4 +41,5 @@ def kind_sql(url: str) -> str:
     """
     path = f"regexp_extract(lower({url}), '{_PATH}', 1)"
     cases = " ".join(f"WHEN regexp_matches({path}, '{pattern}') THEN '{kind}'" for kind, pattern in _KINDS.items())
-    return f"CASE WHEN {url} IS NULL THEN '{OTHER}' {cases} ELSE '{OTHER}' END"
+    is_address = f"coalesce(regexp_matches(lower({url}), '{_PATH}'), false)"
+    return f"CASE WHEN NOT {is_address} THEN '{OTHER}' {cases} ELSE '{OTHER}' END"

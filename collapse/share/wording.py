@@ -48,7 +48,7 @@ def headline(series: Sequence[Series], findings: Sequence[str]) -> str:
 
 
 def _rate_before(series: Series, reference: str) -> float:
-    """Return what a rate may have been before: a floor of 0 of few texts does not mean that the words were never used."""
+    """Return what a rate may have been before: few texts without a word do not show that nobody used it."""
     if series.unit.startswith("share"):
         return 0.0
     return min(

@@ -193,9 +193,9 @@ def _environment() -> Environment:
     }  # fmt: skip
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.globals |= {
-        "grades": GRADES, "count_of": count_of, "percent": _percent, "months": months, "time_line": line, "share": share,
+        "grades": GRADES, "count_of": count_of, "percent": _percent, "months": months, "time_line": line,
         "address": to, "word_diff": words, "url_page": url_page, "host_page": host_page, "domain_page": domain_page,
-        "host_of": host_of,
+        "host_of": host_of, "share": share,
         "fields": fields, "ungraded": _ungraded,
     }  # fmt: skip
     return environment

@@ -111,7 +111,7 @@ def _highest(estimate: Estimate) -> float:
     """Return the value at the top. A few wide intervals do not flatten all others: they are cut; the table has them."""
     values = [bar.value for bar in estimate.bars if bar.value is not None]
     highs = sorted(bar.high for bar in estimate.bars if bar.high is not None)
-    usual = highs[int(0.9 * (len(highs) - 1))] if highs else 0.0
+    usual = highs[-1 - len(highs) // 10] if highs else 0.0
     return max([*values, usual, 1.5 * (estimate.floor or 0.0)], default=0.0) or 1.0
 
 

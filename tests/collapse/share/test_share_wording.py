@@ -1,0 +1,75 @@
+"""A headline says no more than can be known: refused, not told apart, or at least so much."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from collapse.share.results import Point, Series
+from collapse.share.wording import finding, headline
+
+
+def point(month: str, value: float | None, low: float = 0.0, high: float = 1.0, refused: str | None = None) -> Point:
+    known = value is not None
+    return Point(month, 50, 9, value, low if known else None, high if known else None, refused)
+
+
+def series(*points: Point, method: str = "mixture", unit: str = "share of texts", floor: float | None = 0.02) -> Series:
+    return Series(
+        method=method, title="Mixture", source="somebody", unit=unit, stratum=None, panel=False, floor=floor,
+        ceiling=None, slope=None, says="It says.", refused=None, points=points,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+AFTER = ("2022-01", "2022-02", "2022-03", "2022-04")
+
+
+def test_an_interval_that_reaches_below_the_floor_is_not_told_apart_from_zero() -> None:
+    said = finding(series(*(point(month, 0.1, 0.01, 0.2) for month in AFTER)), "2022-01")
+    assert said == "Mixture: not told apart from zero: 0 of 4 periods above 2.0 %, the floor"
+
+
+def test_one_month_of_many_above_the_floor_is_chance() -> None:
+    many = [point(f"20{year}-{month:02}", 0.1, 0.01, 0.2) for year in range(22, 27) for month in range(1, 13)]
+    many[7] = point("2022-08", 0.2, 0.1, 0.3)
+    assert "not told apart from zero" in finding(series(*many), "2022-01")
+
+
+def test_a_share_is_told_by_the_low_end_of_its_interval() -> None:
+    said = finding(series(*(point(month, 0.3, 0.2, 0.4) for month in AFTER)), "2022-01")
+    assert said.startswith("Mixture: at least 20.0 % of the texts of 2022-04;")
+
+
+def test_months_before_the_reference_do_not_count() -> None:
+    assert "refused: no text is from 2022-01 or later" in finding(series(point("2021-12", 0.9, 0.8, 1.0)), "2022-01")
+
+
+def test_what_is_refused_has_its_reason() -> None:
+    refused = [point(month, None, refused="too few hosts") for month in AFTER]
+    assert finding(series(*refused), "2022-01") == "Mixture: refused for each 4 periods: too few hosts"
+    assert finding(replace(series(*refused), refused="the floor is high"), "2022-01") == (
+        "Mixture: refused: the floor is high"
+    )
+
+
+def test_a_word_that_few_texts_before_lack_may_have_been_there() -> None:
+    before, after = point("2021-01", 0.0, 0.0, 50.0), point("2022-01", 30.0, 2.0, 90.0)
+    rates = series(before, after, method="words", unit="per million words", floor=0.0)
+    assert "not told apart from before" in finding(rates, "2022-01")
+    sure = series(before, replace(after, low=51.0), method="words", unit="per million words", floor=10.0)
+    assert "at least 5.1 times as often as before 2022-01" in finding(sure, "2022-01")
+
+
+def test_without_a_floor_nothing_is_claimed() -> None:
+    said = finding(series(point("2022-01", 0.5, 0.4, 0.6), floor=None), "2022-01")
+    assert "there is no floor" in said
+    assert "at least" not in said
+
+
+def test_the_headline_is_of_the_estimate_that_gives_a_share_and_is_not_refused() -> None:
+    refused = replace(series(point("2022-01", 0.5, 0.4)), refused="shifted")
+    words = series(point("2022-01", 3.0, 2.0, 4.0), method="words", unit="per million words", floor=1.0)
+    both = (words, refused)
+    findings = [finding(each, "2022-01") for each in both]
+    assert headline(both, findings) == findings[0]
+    assert headline((refused,), findings[1:]) == "Mixture: refused: shifted"
+    assert "refused" in headline((), ())
