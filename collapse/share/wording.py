@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from archive.show import count_of
 from collapse.share.results import Point, Series
 
+#: What a share is of, behind "of the texts of 2024".
+_SHARES = {"excess": "have words that were not expected", "mixture": "read like the machine text"}
+#: In each finding that there is something.
+_LEAST = "at least"
 #: How often the low end of an interval is above the true value by chance.
 _CHANCE = 0.025
 
@@ -29,31 +34,53 @@ def finding(series: Series, reference: str) -> str:
         return f"{named}: {_interval(series, last)} in {last.month}, and nothing to compare it with: there is no floor"
     least = max(series.floor, _rate_before(series, reference))
     above = [point for point in known if point.low is not None and point.low > least]
-    is_share = series.unit.startswith("share")
-    bound = "the floor" if is_share else f"which it may have been before {reference} too"
+    bound = "the floor" if is_share(series) else f"which it may have been before {reference} too"
     often = f"{len(above)} of {count_of(len(known), 'period')} above {number(series, least)}, {bound}"
     if not is_told_apart(len(above), len(known)):
-        return f"{named}: not told apart from {'zero' if is_share else 'before'}: {often}"
+        return f"{named}: not told apart from {'zero' if is_share(series) else 'before'}: {often}"
     return f"{named}: {_least(series, above[-1], reference)}; {often}"
 
 
 def headline(series: Sequence[Series], findings: Sequence[str]) -> str:
-    """Return what can be said of all texts together: of the methods that give a share before those that give a rate."""
-    order = {"mixture": 0, "excess": 1, "words": 2}
-    overall = [(order[each.method], number) for number, each in enumerate(series) if each.stratum is None]
-    for _, number in sorted(overall):
-        if not is_refused(findings[number]):
-            return findings[number]
-    return findings[sorted(overall)[0][1]] if overall else "refused: nothing could be estimated"
+    """Return what can be said in short: of the shares, which are of single strata, and of the words of all texts.
+
+    Of several shares, that of the stratum with the most texts is told; and where it is not there among the same hosts,
+    that too: then it may be that other hosts came.
+    """
+    pairs = list(zip(series, findings, strict=True))
+    words = [said for each, said in pairs if not is_share(each) and each.stratum is None and not each.panel]
+    return "; ".join([_of_shares([pair for pair in pairs if is_share(pair[0])]), *words[:1]])
+
+
+def _of_shares(every: Sequence[tuple[Series, str]]) -> str:
+    pairs = [pair for pair in every if not pair[0].panel]
+    if not pairs:
+        return "no share is estimated: there is no text"
+    known = [pair for pair in pairs if not is_refused(pair[1])]
+    if not known:
+        (reason, _), *_ = Counter(said.split(": refused", 1)[1].lstrip(": ") for _, said in pairs).most_common(1)
+        return f"no share is estimated: {count_of(len(pairs), 'estimate')} refused, most of them so: {reason}"
+    order = {"mixture": 0, "excess": 1}
+    one, said = min(known, key=lambda pair: (order.get(pair[0].method, 2), -sum(each.texts for each in pair[0].points)))
+    beside = [said for each, said in every if each.panel and _same(each, one)]
+    is_alone = _LEAST in said and beside and not any(_LEAST in each for each in beside)
+    return f"{said} (among the same hosts alone this is not seen)" if is_alone else said
+
+
+def _same(one: Series, other: Series) -> bool:
+    return (one.method, one.title, one.stratum) == (other.method, other.title, other.stratum)
+
+
+def is_share(series: Series) -> bool:
+    """Return whether the numbers are shares of texts, and not rates of words."""
+    return series.unit.startswith("share")
 
 
 def _rate_before(series: Series, reference: str) -> float:
     """Return what a rate may have been before: few texts without a word do not show that nobody used it."""
-    if series.unit.startswith("share"):
+    if is_share(series):
         return 0.0
-    return min(
-        (point.high for point in series.points if point.month < reference and point.high is not None), default=0.0
-    )
+    return min((each.high for each in series.points if each.month < reference and each.high is not None), default=0.0)
 
 
 def is_refused(finding: str) -> bool:
@@ -75,7 +102,7 @@ def number(series: Series, value: float | None) -> str:
     """Return a value with its unit: shares as percent."""
     if value is None:
         return "–"
-    return f"{value:.1%}".replace("%", " %") if series.unit.startswith("share") else f"{value:,.4g}"
+    return f"{value:.1%}".replace("%", " %") if is_share(series) else f"{value:,.4g}"
 
 
 def _interval(series: Series, point: Point) -> str:
@@ -87,9 +114,10 @@ def _interval(series: Series, point: Point) -> str:
 def _least(series: Series, point: Point, reference: str) -> str:
     assert point.low is not None
     assert series.floor is not None
-    if series.unit.startswith("share"):
-        return f"at least {number(series, point.low)} of the texts of {point.month}"
-    often = f", at least {point.low / series.floor:.3g} times as often as before {reference}" if series.floor else ""
+    if is_share(series):
+        of = f"{_LEAST} {number(series, point.low)} of the texts of {point.month}"
+        return f"{of} {_SHARES[series.method]}" if series.method in _SHARES else of
+    often = f", {_LEAST} {point.low / series.floor:.3g} times as often as before {reference}" if series.floor else ""
     return f"{_interval(series, point)} {series.unit} in {point.month}{often}"
 
 

@@ -36,7 +36,7 @@ def test_one_month_of_many_above_the_floor_is_chance() -> None:
 
 def test_a_share_is_told_by_the_low_end_of_its_interval() -> None:
     said = finding(series(*(point(month, 0.3, 0.2, 0.4) for month in AFTER)), "2022-01")
-    assert said.startswith("Mixture: at least 20.0 % of the texts of 2022-04;")
+    assert said.startswith("Mixture: at least 20.0 % of the texts of 2022-04 read like the machine text;")
 
 
 def test_months_before_the_reference_do_not_count() -> None:
@@ -65,11 +65,22 @@ def test_without_a_floor_nothing_is_claimed() -> None:
     assert "at least" not in said
 
 
-def test_the_headline_is_of_the_estimate_that_gives_a_share_and_is_not_refused() -> None:
-    refused = replace(series(point("2022-01", 0.5, 0.4)), refused="shifted")
-    words = series(point("2022-01", 3.0, 2.0, 4.0), method="words", unit="per million words", floor=1.0)
-    both = (words, refused)
-    findings = [finding(each, "2022-01") for each in both]
-    assert headline(both, findings) == findings[0]
-    assert headline((refused,), findings[1:]) == "Mixture: refused: shifted"
-    assert "refused" in headline((), ())
+def test_the_headline_tells_the_share_of_the_largest_stratum_and_the_words() -> None:
+    large, small = (replace(series(point("2022-01", 0.3, 0.2, 0.4)), stratum=name) for name in ("en/news", "en/shop"))
+    small = replace(small, points=(replace(small.points[0], texts=1),))
+    words = series(point("2022-01", 3.0, 0.5, 4.0), method="words", unit="per million words", floor=1.0)
+    every = (words, small, large, replace(large, panel=True))
+    findings = [finding(each, "2022-01") for each in every]
+    assert headline(every, findings) == f"{findings[2]}; {findings[0]}"
+    among = replace(large, panel=True, points=(replace(large.points[0], low=0.0),))
+    findings[3] = finding(among, "2022-01")
+    assert "(among the same hosts alone this is not seen)" in headline((*every[:3], among), findings)
+
+
+def test_the_headline_says_why_no_share_is_estimated() -> None:
+    refused = [
+        replace(series(), stratum=f"en/{number}", refused=why) for number, why in enumerate(("few", "few", "no"))
+    ]
+    findings = [finding(each, "2022-01") for each in refused]
+    assert headline(refused, findings) == "no share is estimated: 3 estimates refused, most of them so: few"
+    assert headline((), ()) == "no share is estimated: there is no text"
