@@ -50,6 +50,12 @@ def effective(hosts: NDArray[np.int64]) -> float:
     return float(sizes.sum() ** 2 / (sizes**2).sum()) if len(sizes) else 0.0
 
 
+def deviation(draws: Numbers) -> float:
+    """Return the standard deviation of draws, infinite if there are too few: a draw without any text has no value."""
+    draws = draws[np.isfinite(draws)]
+    return float(np.std(draws)) if len(draws) >= _FEWEST_DRAWS else np.inf
+
+
 def interval(value: float, draws: Numbers, hosts: NDArray[np.int64], drift: float) -> tuple[float, float]:
     """Return the 95 % interval of a share.
 

@@ -21,12 +21,13 @@ def drift(values: Sequence[float], deviations: Sequence[float]) -> float:
     """Return the standard deviation about zero, beyond that of sampling, of estimates whose truth is zero.
 
     It is a bound of the variance between them, by the Q-profile of Viechtbauer 2007 with a mean that is known. Infinite
-    without estimates.
+    without an estimate whose deviation is known.
     """
     from scipy.optimize import brentq
     from scipy.stats import chi2
 
-    squares, variances = np.square(values), np.square(deviations)
+    known = np.isfinite(values) & np.isfinite(deviations)
+    squares, variances = np.square(values)[known], np.square(deviations)[known]
     if not len(squares):
         return float("inf")
     bound = float(chi2.ppf(_CAUTION, len(squares)))

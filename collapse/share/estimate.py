@@ -10,10 +10,12 @@ import numpy as np
 from collapse.share.corpus import Corpus
 from collapse.share.excess import excess
 from collapse.share.mixture import mixture
+from collapse.share.months import name_of
 from collapse.share.panel import panel as panel_of
 from collapse.share.results import Series
 from collapse.share.rows import Sample
 from collapse.share.texts import in_order, part
+from collapse.share.together import Month, together
 from collapse.share.words import words_per_million
 
 #: January 2022, in months since the year 0.
@@ -46,10 +48,36 @@ def estimate(
 
 
 def _all(corpus: Corpus, reference: int, samples: Sequence[Sample], seed: int, *, panel: bool) -> Iterator[Series]:
+    """Yield each estimate of all strata, followed by those of each stratum."""
     yield from words_per_million(corpus, reference, panel=panel)
-    for number in sorted(set(corpus.strata.tolist()), key=corpus.stratum_names.__getitem__):
-        texts = part(corpus, np.flatnonzero(corpus.strata == number))
-        stratum = corpus.stratum_names[number]
-        yield excess(texts, stratum, reference, seed, panel=panel)
-        if samples:
-            yield from mixture(texts, stratum, reference, samples, seed, panel=panel)
+    strata = [
+        list(_of_stratum(corpus, number, reference, samples, seed, panel))
+        for number in sorted(set(corpus.strata.tolist()), key=corpus.stratum_names.__getitem__)
+    ]
+    months = _months(corpus)
+    titles = dict.fromkeys(series.title for stratum in strata for series in stratum)
+    for title in titles:
+        same = [series for stratum in strata for series in stratum if series.title == title]
+        yield replace(same[0], stratum=None) if len(strata) == 1 else together(same, months)
+        if len(strata) > 1:
+            yield from same
+
+
+def _of_stratum(
+    corpus: Corpus, number: int, reference: int, samples: Sequence[Sample], seed: int, panel: bool
+) -> Iterator[Series]:
+    mine = corpus.strata == number
+    texts = corpus if mine.all() else part(corpus, mine)
+    stratum = corpus.stratum_names[number]
+    yield excess(texts, stratum, reference, seed, panel=panel)
+    if samples:
+        yield from mixture(texts, stratum, reference, samples, seed, panel=panel)
+
+
+def _months(corpus: Corpus) -> dict[str, Month]:
+    """Return how many texts and hosts each month has."""
+    found = {}
+    for month in np.unique(corpus.months):
+        rows = corpus.months == month
+        found[name_of(int(month))] = Month(int(rows.sum()), len(np.unique(corpus.hosts[rows])))
+    return found

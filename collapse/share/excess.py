@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from collapse.share.bootstrap import interval, sums_by_cell
+from collapse.share.bootstrap import deviation, interval, sums_by_cell
 from collapse.share.calibrate import drift
 from collapse.share.corpus import Corpus
 from collapse.share.lengths import length_classes
@@ -64,8 +64,8 @@ class Excess:
     words: list[str]  #: the group, those of either half
 
     def deviation(self, row: int) -> float:
-        """The standard deviation of the draws of a period."""
-        return float(np.nanstd(self.shares[row, 1:]))
+        """The standard deviation of the draws of a period, infinite where hosts are too few to draw."""
+        return deviation(self.shares[row, 1:])
 
 
 def excess(corpus: Corpus, stratum: str, reference: int, seed: int, *, panel: bool = False) -> Series:
@@ -225,12 +225,12 @@ def _measured(
     used = (before | after) & (classes >= 0)
     months, column = np.unique(texts.months[used], return_inverse=True)
     earlier = months < (texts.months[after].min() if after.any() else np.inf)
-    number_of_classes = int(classes.max(initial=0)) + 1
+    number_of_classes = max(int(classes.max(initial=0)), 0) + 1
     cells = np.full(len(used), -1, np.int64)
     cells[used] = (texts.half[used] * len(months) + column) * number_of_classes + classes[used]
     shape = (2, len(months), number_of_classes)
     sums = sums_by_cell(cells, texts.hosts, (np.ones(len(used)), has_word), int(np.prod(shape)), seed)
-    number, had = sums.reshape(2, *shape, -1)
+    number, had = sums.reshape(2, *shape, sums.shape[-1])
     with np.errstate(invalid="ignore", divide="ignore"):
         # of each half, which has a group of its own
         rate = had[:, earlier].sum(axis=1, keepdims=True) / number[:, earlier].sum(axis=1, keepdims=True)

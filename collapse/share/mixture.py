@@ -197,7 +197,7 @@ def _refused(title: str, stratum: str, panel: bool, reason: str) -> Series:
 def _placebo_points(rows: Rows, estimate: Estimate, slopes: list[float] | None) -> Iterator[Point]:
     for period, reading in zip(rows.periods, estimate.placebo, strict=True):
         months = np.unique(rows.table.months[period])
-        if len(months) == 1:
+        if len(months) == 1 and reading.texts >= MONTH:
             yield _point(int(months[0]), rows, period, reading, estimate, estimate.floor, slopes)
 
 
@@ -221,13 +221,11 @@ def _points(rows: Rows, estimate: Estimate, numbers: tuple[int, ...], slopes: li
 
 
 def _no_number(rows: Rows, texts: Mask, reading: Reading) -> str | None:
-    hosts = len(np.unique(rows.table.hosts[texts]))
+    hosts = len(np.unique(reading.hosts))
+    if reading.left_out > reading.texts:
+        return f"{reading.left_out} of {texts.sum()} texts are shorter or longer than all they can be compared with"
     if reading.texts < MONTH or hosts < HOSTS:
         return f"{reading.texts} texts of {hosts} hosts can be judged, and {MONTH} of {HOSTS} are needed"
-    if reading.left_out > reading.texts:
-        return (
-            f"{reading.left_out} of {texts.sum()} texts are shorter or longer than all that they can be compared with"
-        )
     return None
 
 

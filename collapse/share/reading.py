@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from collapse.share.bootstrap import DRAWS, sums_by_cell
+from collapse.share.bootstrap import DRAWS, deviation, sums_by_cell
 from collapse.share.lengths import length_classes
 from collapse.share.scores import cross_scores
 from collapse.share.texts import Table
@@ -56,8 +56,8 @@ class Reading:
 
     @property
     def deviation(self) -> float:
-        """The standard deviation of the draws."""
-        return float(np.nanstd(self.draws))
+        """The standard deviation of the draws: infinite where hosts are too few to draw."""
+        return deviation(self.draws)
 
 
 def instrument(table: Table, human: Mask, machine: Sequence[Mask], fewest: int, seed: int) -> Instrument | None:

@@ -15,6 +15,8 @@ from collapse.share.texts import Table, frequent_words, part, table
 
 #: Fewest texts of the human side, of a machine sample, and of a month; fewest hosts of any of them.
 HUMAN, MACHINE, MONTH, HOSTS = 60, 40, 20, 10
+#: Fewest texts of a period without machine text: many small ones show drift better than few large ones.
+PERIOD = 10
 
 Mask = NDArray[np.bool_]
 
@@ -77,5 +79,5 @@ def arrange(corpus: Corpus, reference: int, samples: Sequence[Sample], seed: int
 
 def _periods(texts: Table, rows: Mask) -> tuple[Mask, ...]:
     """Return rows by month, or by some months in a row that have enough texts together."""
-    found = periods(texts.months, texts.hosts, rows, MONTH, HOSTS, merge=True)
+    found = periods(texts.months, texts.hosts, rows, PERIOD, PERIOD, merge=True)
     return tuple(rows & np.isin(texts.months, period) for period in found)

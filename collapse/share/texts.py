@@ -15,6 +15,8 @@ from collapse.share.corpus import Corpus
 MOST_WORDS = 5000
 #: A word in fewer texts than this says nothing.
 _FEWEST = 3
+#: Texts that are copied at one time.
+_AT_ONCE = 20_000
 
 Rows = NDArray[np.int64]
 
@@ -35,7 +37,13 @@ def part(corpus: Corpus, rows: Rows | NDArray[np.bool_]) -> Corpus:
     rows = np.flatnonzero(rows) if rows.dtype == bool else rows
     sizes = np.diff(corpus.offsets)[rows]
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)])
-    taken = np.repeat(corpus.offsets[rows] - offsets[:-1], sizes) + np.arange(offsets[-1])
+    words, counts = np.empty(offsets[-1], np.int32), np.empty(offsets[-1], np.int32)
+    for start in range(0, len(rows), _AT_ONCE):
+        end = min(start + _AT_ONCE, len(rows))
+        away = corpus.offsets[rows[start:end]] - offsets[start:end]
+        taken = np.repeat(away, sizes[start:end]) + np.arange(offsets[start], offsets[end])
+        words[offsets[start] : offsets[end]] = corpus.words[taken]
+        counts[offsets[start] : offsets[end]] = corpus.counts[taken]
     return replace(
         corpus,
         months=corpus.months[rows],
@@ -43,8 +51,8 @@ def part(corpus: Corpus, rows: Rows | NDArray[np.bool_]) -> Corpus:
         hosts=corpus.hosts[rows],
         lengths=corpus.lengths[rows],
         offsets=offsets,
-        words=corpus.words[taken],
-        counts=corpus.counts[taken],
+        words=words,
+        counts=counts,
         phrases=corpus.phrases[rows],
     )
 
@@ -92,20 +100,23 @@ def presence(corpus: Corpus, words: NDArray[np.int64]) -> Any:
     column[words] = np.arange(len(words))
     columns = column[corpus.words]
     kept = columns >= 0
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])[corpus.offsets]
+    offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(kept, dtype=np.int32)])[corpus.offsets]
     columns = columns[kept]
-    return csr_matrix((np.ones(len(columns), np.float32), columns, offsets), shape=(len(corpus), len(words)))
+    matrix = csr_matrix((np.ones(len(columns), np.float32), columns, offsets), shape=(len(corpus), len(words)))
+    matrix.sort_indices()  # sums of floats depend on the order
+    return matrix
 
 
 def table(corpora: Sequence[Corpus], words: NDArray[np.int64]) -> Table:
     """Return the texts of several corpora, one after the other."""
-    from scipy.sparse import diags_array, vstack
+    from scipy.sparse import csr_matrix, vstack
 
     ones = vstack([presence(corpus, words) for corpus in corpora], format="csr")
-    sizes = np.maximum(np.diff(ones.indptr), 1).astype(np.float32)
+    sizes = np.diff(ones.indptr)
+    scale = np.repeat(1 / np.sqrt(np.maximum(sizes, 1).astype(np.float32)), sizes)
     return Table(
         presence=ones,
-        scaled=(diags_array(1 / np.sqrt(sizes)) @ ones).tocsr(),
+        scaled=csr_matrix((scale, ones.indices, ones.indptr), shape=ones.shape, copy=False),
         months=np.concatenate([corpus.months for corpus in corpora]),
         hosts=np.concatenate([host_ranks(corpus) for corpus in corpora]),
         lengths=np.concatenate([corpus.lengths for corpus in corpora]),

@@ -23,7 +23,7 @@ def _rates(corpus: Corpus, words: WordList, reference: int, panel: bool) -> Seri
     spoken = np.array([name.split("/")[0] == words.language for name in corpus.stratum_names], bool)
     chosen = spoken[corpus.strata] if len(corpus) else np.zeros(0, bool)
     months, inverse = np.unique(corpus.months[chosen], return_inverse=True)
-    hits = np.bincount(inverse, _hits(corpus, words)[chosen], len(months)).astype(float)
+    hits = np.bincount(inverse, hits_of(corpus, words)[chosen], len(months)).astype(float)
     running = np.bincount(inverse, corpus.lengths[chosen], len(months)).astype(float)
     before = months < reference
     spread = dispersion(hits[before], running[before])
@@ -70,15 +70,17 @@ def _says(words: WordList, spread: float, has_floor: bool) -> str:
     return f"How often the texts have one of: {listed}. A fashion among people raises it too; it is no share. {floor}"
 
 
-def _hits(corpus: Corpus, words: WordList) -> NDArray[np.float64]:
+def hits_of(corpus: Corpus, words: WordList) -> NDArray[np.float64]:
     """Return how many words and phrases of a list each text has."""
     positions = [corpus.vocabulary.positions[word] for word in words.words if word in corpus.vocabulary.positions]
     listed = np.zeros(len(corpus.vocabulary) + 1, bool)
     listed[positions] = True
-    running = np.concatenate([[0], np.cumsum(np.where(listed[corpus.words], corpus.counts, 0))])
+    found = np.flatnonzero(listed[corpus.words])
+    owner = np.searchsorted(corpus.offsets, found, side="right") - 1
+    total = np.bincount(owner, corpus.counts[found], len(corpus))
     columns = [PHRASES.index(phrase) for phrase in words.phrases]
-    total: NDArray[np.float64] = np.diff(running[corpus.offsets]) + corpus.phrases[:, columns].sum(axis=1, dtype=float)
-    return total
+    hits: NDArray[np.float64] = total + corpus.phrases[:, columns].sum(axis=1, dtype=float)
+    return hits
 
 
 def dispersion(hits: NDArray[np.float64], running: NDArray[np.float64]) -> float:
