@@ -28,7 +28,7 @@ from archive.extras import require
 @click.option("--machine-where", multiple=True, metavar="COLUMN=VALUE",
               help="Read only rows of machine text with this value; repeatable.")  # fmt: skip
 @click.option("--human-where", multiple=True, metavar="COLUMN=VALUE",
-              help="The same for the human text beside it.")  # fmt: skip
+              help="The same for the human text.")  # fmt: skip
 @click.option("--text-column", metavar="NAME", help="The column of these files that holds the text.")
 @click.option("--out", type=click.Path(), metavar="FOLDER",
               help="The folder that gets share.json, report.html and share.svg.")  # fmt: skip
@@ -53,7 +53,7 @@ def command(source: str | None, location: str, out: str | None, as_json: bool, q
     require("archive share", "instruments", "numba", "scipy", "markupsafe")
     from archive.engine import preload
 
-    preload("collapse.share.count")
+    preload("collapse.share.choose", "collapse.share.count")
 
     from archive.progress import RichReporter
     from archive.show import json_text

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from archive.engine import Context, Engine, succeed
 from archive.progress import Reporter
 from collapse.share.candidates import Part
+from collapse.share.choose import DRAWN
 from collapse.share.corpus import Corpus, Text, Vocabulary, count_words
 from collapse.share.draw import MOST_WORDS
 from collapse.share.phrases import PHRASES
 
-_DRAWN = "drawn.parquet"
 #: A text, a word and how often it is there are one number: 26 bits for the text, 22 for the word, 16 for the count.
 _WORD, _COUNT = 22, 16
 #: Different words that are kept; of more, those that the most texts have.
@@ -46,36 +46,35 @@ class Task:
         return self.part.name
 
 
-def count(parts: Sequence[Part], drawn: pa.Table, engine: Engine, reporter: Reporter) -> Corpus:
-    """Count the words of the drawn texts.
+def count(parts: Sequence[Part], engine: Engine, scratch: str, reporter: Reporter) -> tuple[Corpus, pa.Table]:
+    """Count the words of the drawn texts; return these too.
 
     Args:
-        drawn: as `draw.Drawn.texts`.
+        scratch: has the table of the drawn texts.
 
     Raises:
         ArchiveError: a file cannot be read.
     """
+    drawn = pq.read_table(f"{scratch}/{DRAWN}")
     reporter.stage("count words", drawn.num_rows)
-    with engine.scratch() as scratch:
-        pq.write_table(drawn, f"{scratch}/{_DRAWN}", compression="lz4")
-        tasks = [Task(number, part) for number, part in enumerate(parts)]
-        ends = engine.run(work, tasks, progress=reporter.advance, scratch=scratch)
-        counted = sorted(task.number for task, texts in succeed(ends) if texts)
-        reporter.stage("put together", None)
-        return _merged([_Piece(f"{scratch}/{number}") for number in counted], drawn)
+    tasks = [Task(number, part) for number, part in enumerate(parts)]
+    ends = engine.run(work, tasks, progress=reporter.advance, scratch=scratch)
+    counted = sorted(task.number for task, texts in succeed(ends) if texts)
+    reporter.stage("put together", None)
+    return _merged([_Piece(f"{scratch}/{number}") for number in counted], drawn), drawn
 
 
 def work(task: Task, ctx: Context) -> int:
     """Count the words of the drawn texts of a file, and write them to scratch; return how many these are."""
-    drawn = pq.read_table(ctx.read(_DRAWN), columns=["content_id"])["content_id"].combine_chunks()
-    places: list[NDArray[np.int64]] = []
+    drawn = pq.read_table(ctx.read(DRAWN), columns=["content_id"])["content_id"].combine_chunks()
+    rows: list[NDArray[np.int64]] = []
 
     def texts() -> Iterator[Text]:
         for table in task.part.read():
             found = pc.index_in(table["content_id"].cast(drawn.type), value_set=drawn).combine_chunks()
             chosen = found.is_valid()
-            places.append(found.drop_null().to_numpy().astype(np.int64))
-            ctx.progress(len(places[-1]), 0)
+            rows.append(found.drop_null().to_numpy().astype(np.int64))
+            ctx.progress(len(rows[-1]), 0)
             for batch in table["text"].filter(chosen).chunks:
                 for text in pc.utf8_slice_codeunits(batch, 0, _LONGEST):
                     yield Text(text.as_py(), 0, "", "")
@@ -83,14 +82,14 @@ def work(task: Task, ctx: Context) -> int:
     vocabulary = Vocabulary()
     corpus = count_words(texts(), vocabulary, MOST_WORDS)
     if len(corpus):
-        _write(corpus, np.concatenate(places), ctx.write(f"{task.number}.npz"), ctx.write(f"{task.number}.parquet"))
+        _write(corpus, np.concatenate(rows), ctx.write(f"{task.number}.npz"), ctx.write(f"{task.number}.parquet"))
     return len(corpus)
 
 
-def _write(corpus: Corpus, places: NDArray[np.int64], numbers: str, words: str) -> None:
+def _write(corpus: Corpus, rows: NDArray[np.int64], numbers: str, words: str) -> None:
     texts_of = np.bincount(corpus.words, minlength=len(corpus.vocabulary))
     np.savez(
-        numbers, places=places, lengths=corpus.lengths, sizes=np.diff(corpus.offsets), words=corpus.words,
+        numbers, rows=rows, lengths=corpus.lengths, sizes=np.diff(corpus.offsets), words=corpus.words,
         counts=corpus.counts, phrases=corpus.phrases,
     )  # fmt: skip
     pq.write_table(pa.table({"word": list(corpus.vocabulary.positions), "texts": texts_of}), words, compression="lz4")
@@ -98,7 +97,7 @@ def _write(corpus: Corpus, places: NDArray[np.int64], numbers: str, words: str) 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """What a worker counted: as a corpus, with the place of each text among the drawn ones. It is read when asked."""
+    """What a worker counted: as a corpus, with the row of each text among the drawn ones. It is read when asked."""
 
     path: str
 
@@ -117,8 +116,8 @@ def _merged(pieces: Sequence[_Piece], drawn: pa.Table) -> Corpus:
     offsets = np.searchsorted(keys, np.arange(drawn.num_rows + 1, dtype=np.uint64) << np.uint64(_WORD + _COUNT))
     lengths, phrases = np.zeros(drawn.num_rows, np.int32), np.zeros((drawn.num_rows, len(PHRASES)), np.int16)
     for piece in pieces:
-        places = piece.read("places")
-        lengths[places], phrases[places] = piece.read("lengths"), piece.read("phrases")
+        rows = piece.read("rows")
+        lengths[rows], phrases[rows] = piece.read("lengths"), piece.read("phrases")
     strata, names = _numbered(drawn["stratum"])
     hosts, host_names = _numbered(drawn["host"])
     word, often = _unpacked(keys)
@@ -132,7 +131,7 @@ def _merged(pieces: Sequence[_Piece], drawn: pa.Table) -> Corpus:
         counts=often,
         phrases=phrases,
         stratum_names=tuple(names),
-        vocabulary=Vocabulary(_places(words.to_pylist()), _places(host_names)),
+        vocabulary=Vocabulary(_positions(words.to_pylist()), _positions(host_names)),
     )
 
 
@@ -156,15 +155,15 @@ def _keys(pieces: Sequence[_Piece], words: pa.Array) -> NDArray[np.uint64]:
         word = global_.fill_null(MOST_DIFFERENT).to_numpy().astype(np.uint64)[piece.read("words")]
         word <<= np.uint64(_COUNT)
         word |= piece.read("counts").astype(np.uint64)
-        places, sizes = piece.read("places"), piece.read("sizes")
-        word |= np.repeat(places.astype(np.uint64) << np.uint64(_WORD + _COUNT), sizes)
-        again = np.isin(places, done)  # texts that another file has too
+        rows, sizes = piece.read("rows"), piece.read("sizes")
+        word |= np.repeat(rows.astype(np.uint64) << np.uint64(_WORD + _COUNT), sizes)
+        again = np.isin(rows, done)  # texts that another file has too
         kept = np.repeat(~again, sizes) & (word >> np.uint64(_COUNT) & np.uint64(MOST_DIFFERENT) != MOST_DIFFERENT)
         if not kept.all():
             word = word[kept]
         keys[at : at + len(word)] = word
         at += len(word)
-        done = np.concatenate([done, places])
+        done = np.concatenate([done, rows])
     keys = keys[:at]
     keys.sort()
     return keys
@@ -180,8 +179,8 @@ def _unpacked(keys: NDArray[np.uint64]) -> tuple[NDArray[np.int32], NDArray[np.i
     return words, counts
 
 
-def _places(names: list[str]) -> dict[str, int]:
-    return {name: place for place, name in enumerate(names)}
+def _positions(names: list[str]) -> dict[str, int]:
+    return {name: position for position, name in enumerate(names)}
 
 
 def _numbered(names: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:

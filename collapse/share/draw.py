@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from archive.files import sql_literal
 from collapse.share.candidates import Candidates, count_of
+from collapse.share.periods import MONTHS, By
 from collapse.share.strata import UNSPACED, kind_sql
 
 #: Words of a text that are counted, the first ones.
@@ -21,18 +22,19 @@ LEAST_WORDS = 20
 #: No host gives more than this part of the texts of a month and stratum.
 _HOST = 20
 #: Running words that are counted in all: a sample of more would not fit into the memory. See `count.merge`.
-BUDGET = 120_000_000
+BUDGET = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """The texts of a sample."""
 
-    texts: pa.Table  #: `content_id`, `month` (since the year 0), `stratum` and `host`, sorted by the content id
+    #: `content_id`, `month` (the first of the period, since the year 0), `stratum` and `host`, sorted by the content id
+    texts: pa.Table
     each: int  #: the most texts of a month and stratum
 
 
-def draw(found: Candidates, each: int, budget: int = BUDGET) -> Drawn:
+def draw(found: Candidates, each: int, by: By, budget: int = BUDGET) -> Drawn:
     """Draw texts from the table `candidates`, and note how many are left out and why.
 
     Args:
@@ -70,8 +72,8 @@ def draw(found: Candidates, each: int, budget: int = BUDGET) -> Drawn:
     else:
         fitting = each
     texts = db.sql(f"""
-        SELECT content_id, month::INTEGER AS month, stratum, host FROM ranked WHERE place <= {fitting}
-        ORDER BY content_id
+        SELECT content_id, (month - month % {MONTHS[by]})::INTEGER AS month, stratum, host
+        FROM ranked WHERE place <= {fitting} ORDER BY content_id
     """).to_arrow_table()
     found.left_out[f"more than {fitting:,} texts of a month and stratum"] = ranked - texts.num_rows
     return Drawn(texts, fitting)

@@ -1,4 +1,4 @@
-"""Reads the text that machines wrote, and that of people beside it, from files that a user names."""
+"""Reads the text that machines wrote, and that of people on the same prompts, from files that a user names."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ def read_samples(
     if alone := sorted(people.keys() - machines.keys()):
         raise CollapseError(f"--machine-human {alone[0]}=…: there is no --machine {alone[0]}=… to compare it with")
     conditions = _pairs("machine-where", machine_where), _pairs("human-where", human_where)
-    made: list[Read] = []
+    found: list[Read] = []
     rejects: dict[str, dict[str, int]] = {}
     for name, file in machines.items():
         texts, rejects[name] = _texts(file, conditions[0], text_column, seed)
-        beside = None
+        companion = None
         if name in people:
-            beside, rejects[f"{name} (human)"] = _texts(people[name], conditions[1], text_column, seed)
-        made.append(Read(name, texts, beside))
-    return tuple(made), rejects
+            companion, rejects[f"{name} (human)"] = _texts(people[name], conditions[1], text_column, seed)
+        found.append(Read(name, texts, companion))
+    return tuple(found), rejects
 
 
 def _named(option: str, values: Iterable[str]) -> dict[str, str]:

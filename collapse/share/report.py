@@ -44,7 +44,7 @@ def page(result: ShareResult) -> tuple[str, str]:
             ),
             Html(f'<div class="verdict">{verdict}</div>'),
             _summary(result),
-            *(_series(number_, each, said, reference) for number_, (each, said) in enumerate(shown)),
+            *(_series(number_, each, sentence, reference) for number_, (each, sentence) in enumerate(shown)),
             section("texts", "The texts", [_counts("left out", result.left_out), _counts("stratum", result.strata)]),
             section("machine", "The machine text", _machine(result)),
             section("believe", "When not to believe it", [paragraph(each) for each in DOUBTS]),
@@ -88,18 +88,18 @@ def named(series: Series) -> str:
     )
 
 
-def _series(at: int, series: Series, said: str, reference: str) -> Html:
+def _series(at: int, series: Series, sentence: str, reference: str) -> Html:
     notes = [f"{series.says} Source: {series.source}."]
     notes += [f"It holds if {series.condition[0].lower()}{series.condition[1:]}"] if series.condition else []
-    parts = [paragraph(said), Html(str(share(estimate_of(series, reference), f"series-{at}")))]
+    parts = [paragraph(sentence), Html(str(share(estimate_of(series, reference), f"series-{at}")))]
     return section(f"series-{at}", named(series), [*parts, *(paragraph(each, "note") for each in notes)])
 
 
 def _summary(result: ShareResult) -> Html:
     rows = []
-    for each, said in zip(result.series, result.findings, strict=True):
+    for each, sentence in zip(result.series, result.findings, strict=True):
         slope = "–" if each.slope is None else f"{each.slope:.2f}"
-        rows.append([named(each), number(each, each.floor), slope, said])
+        rows.append([named(each), number(each, each.floor), slope, sentence])
     return table(["estimate", "floor", "slope", "what it says"], rows, {1, 2})
 
 

@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
-import pyarrow as pa
-
 from archive.engine import Engine, Workers, open_engine
 from archive.errors import CollapseError
 from archive.evidence.grade import DEFAULT, GRADES
-from archive.lake import Lake, lake_at
+from archive.lake import Lake
 from archive.progress import Reporter
-from archive.sources.base import scheme_of
+from collapse.share import choose
 from collapse.share import out as folder
-from collapse.share.candidates import Candidates
 from collapse.share.count import count
-from collapse.share.draw import draw
 from collapse.share.estimate import estimate
-from collapse.share.lake_texts import of_lake
 from collapse.share.machine import read_samples
-from collapse.share.periods import MONTHS, By, first_of, month_of, name_of, reference_of, renamed
+from collapse.share.periods import MONTHS, By, month_of, name_of, reference_of, renamed
 from collapse.share.results import VERSION, Series, ShareResult
-from collapse.share.set_texts import of_set
 from collapse.share.wording import finding, headline
-from query.dataset import MANIFEST
-from query.set_files import SetFiles
 
 REFERENCE = "2022-01-01"
 #: The most texts of a month and stratum, where nobody names another number.
 TEXTS = 1000
 _MEMORY = "1GB"
-Source = Lake | str | os.PathLike[str]
 
 
 def share(
-    source: Source,
+    source: choose.Source,
     *,
     by: str = "month",
     reference: str = REFERENCE,
@@ -90,11 +80,11 @@ def share(
         period := _period(by), reference_of(reference, period), _grade(grade), texts, seed, _listed(machine),
         _listed(machine_human), _listed(machine_where), _listed(human_where), text_column, memory or _MEMORY,
     )  # fmt: skip
-    engine, reporter = open_engine(workers), reporter or Reporter()
+    engine, reporter, source = open_engine(workers), reporter or Reporter(), choose.opened(source)
     if out is None:
         return _share(source, asked, engine, reporter)
     question = {
-        "source": _location(source),
+        "source": choose.location_of(source),
         "reference": asked.reference.isoformat(),
         "by": period,
         "grade": asked.grade,
@@ -122,43 +112,40 @@ class _Asked:
     memory: str
 
 
-def _share(source: Source, asked: _Asked, engine: Engine, reporter: Reporter) -> ShareResult:
+def _share(source: Lake | str, asked: _Asked, engine: Engine, reporter: Reporter) -> ShareResult:
     read, rejects = read_samples(  # first, as that fails for many reasons
         asked.machine, asked.machine_human, asked.machine_where, asked.human_where, asked.text_column, asked.seed
     )
     reporter.stage("find texts", None)
-    with tempfile.TemporaryDirectory(prefix="lowbackground-") as spill:
-        found = _candidates(source, asked.grade, asked.memory, spill)
-        try:
-            drawn = draw(found, asked.texts)
-        finally:
-            found.db.close()
-    corpus = count(found.parts, _in_periods(drawn.texts, asked.by), engine, reporter)
+    with engine.scratch() as scratch:
+        task = choose.Task(source, asked.grade, asked.texts, asked.by, asked.memory)
+        chosen = choose.choose(task, engine, scratch)
+        corpus, drawn = count(chosen.parts, engine, scratch, reporter)
     reporter.stage("estimate", None)
     machines = [each.counted(corpus.vocabulary) for each in read]
     month = month_of(asked.reference)
     estimated = estimate(corpus, reference=month, machine=machines, seed=asked.seed)
     series = tuple(_named_by(each, asked.by) for each in estimated)
     findings = tuple(finding(each, name_of(month, asked.by)) for each in series)
-    strata = Counter(drawn.texts["stratum"].to_pylist())
+    strata = Counter(drawn["stratum"].to_pylist())
     return ShareResult(
         version=VERSION,
         headline=headline(series, findings),
-        source=_location(source),
-        versions=found.versions,
+        source=choose.location_of(source),
+        versions=chosen.versions,
         reference=asked.reference.isoformat(),
         by=asked.by,
         grade=asked.grade,
         seed=asked.seed,
-        texts=drawn.texts.num_rows,
-        each=drawn.each,
+        texts=drawn.num_rows,
+        each=chosen.each,
         strata=dict(sorted(strata.items(), key=lambda pair: (-pair[1], pair[0]))),
-        left_out=found.left_out,
+        left_out=chosen.left_out,
         machine={each.name: len(each.machine) for each in machines},
         machine_rejects=rejects,
         series=series,
         findings=findings,
-        warnings=tuple(found.warnings),
+        warnings=chosen.warnings,
     )
 
 
@@ -177,44 +164,6 @@ def _grade(grade: str) -> str:
     if grade not in GRADES or grade == "X":
         raise CollapseError(f"{grade!r} is no grade; there are A, B, C, D and E")
     return grade
-
-
-def _location(source: Source) -> str:
-    return source.location if isinstance(source, Lake) else os.fspath(source)
-
-
-def _candidates(source: Source, grade: str, memory: str, spill: str) -> Candidates:
-    """Find the texts of a lake, or of a set.
-
-    Raises:
-        CollapseError: it is neither.
-    """
-    if isinstance(source, Lake):
-        return of_lake(source, grade, memory, spill)
-    location = _location(source)
-    if scheme_of(location) in {"file", "s3"}:
-        if _is_set(location):
-            return of_set(location, grade, memory, spill)
-        if (lake := lake_at(location)) is not None:
-            return of_lake(lake, grade, memory, spill)
-    raise CollapseError(
-        f"{location}: is neither a lake nor a set that `archive export` wrote; the dates of other data are not proven: "
-        "`archive ingest` brings captures into a lake"
-    )
-
-
-def _is_set(location: str) -> bool:
-    files = SetFiles.of(location)
-    try:
-        files.read(MANIFEST)
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def _in_periods(texts: pa.Table, period: By) -> pa.Table:
-    months = pa.array([first_of(month, period) for month in texts["month"].to_pylist()], pa.int32())
-    return texts.set_column(texts.column_names.index("month"), "month", months)
 
 
 def _named_by(series: Series, period: By) -> Series:

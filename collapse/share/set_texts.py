@@ -38,6 +38,19 @@ class SetPart:
             yield table.select(["content_id", "text"])
 
 
+def open_set(location: str) -> Dataset:
+    """Open a set of texts.
+
+    Raises:
+        CollapseError: it holds tokens.
+        ExportError: there is no finished set.
+    """
+    dataset = load(location)
+    if dataset.format in TOKEN_FORMATS:
+        raise CollapseError(f"{location}: holds tokens ({dataset.format}), not text; export it with --format parquet")
+    return dataset
+
+
 def of_set(location: str, grade: str, memory: str, spill: str) -> Candidates:
     """Read when each text of a set was first seen, by a capture of a grade.
 
@@ -48,9 +61,7 @@ def of_set(location: str, grade: str, memory: str, spill: str) -> Candidates:
         CollapseError: it holds tokens, or the rows have no dates.
         ExportError: there is no set, or a file is missing or damaged.
     """
-    dataset = load(location)
-    if dataset.format in TOKEN_FORMATS:
-        raise CollapseError(f"{location}: holds tokens ({dataset.format}), not text; export it with --format parquet")
+    dataset = open_set(location)
     db = duckdb.connect(":memory:", config={"memory_limit": memory, "temp_directory": spill})
     db.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
     add_functions(db)

@@ -12,7 +12,7 @@ from collapse.share.wording import is_refused, number
 
 #: A narrow terminal breaks the lines of a table that is wider. So many periods are shown, the last ones.
 _WIDTH, _PERIODS = 110, 36
-#: So many estimates of single strata are told.
+#: So many estimates of single strata are shown.
 _STRATA = 12
 
 
@@ -31,8 +31,8 @@ def show(result: ShareResult, out: str | None) -> None:
     line(result.headline)
     overall = [each for each in result.series if each.stratum is None and not each.panel]
     _table(console, [each for each in overall if each.refused is None])
-    for said in _findings(result):
-        line(said)
+    for sentence in _findings(result):
+        line(sentence)
     for warning in result.warnings:
         line(f"warning: {warning}")
     line(f"{count_of(result.texts, 'text')} counted, in so many strata: {len(result.strata):,}")
@@ -48,17 +48,17 @@ def show(result: ShareResult, out: str | None) -> None:
 
 def _findings(result: ShareResult) -> list[str]:
     """Return what the series of all texts say, and of those of single strata the ones that say something."""
-    overall, said, refused = [], [], 0
+    overall, sentence, refused = [], [], 0
     for series, finding in zip(result.series, result.findings, strict=True):
         if series.stratum is None:
             overall.append(finding)
         elif is_refused(finding):
             refused += 1
         else:
-            said.append(finding)
-    rest = [f"… and {len(said) - _STRATA:,} more estimates of single strata"] if len(said) > _STRATA else []
+            sentence.append(finding)
+    rest = [f"… and {len(sentence) - _STRATA:,} more estimates of single strata"] if len(sentence) > _STRATA else []
     rest += [f"{refused:,} estimates of single strata are refused; --json and --out say why"] if refused else []
-    return [*overall, *said[:_STRATA], *rest]
+    return [*overall, *sentence[:_STRATA], *rest]
 
 
 def _table(console: OutConsole, series: list[Series]) -> None:

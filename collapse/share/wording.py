@@ -36,19 +36,19 @@ def finding(series: Series, reference: str) -> str:
     above = [point for point in known if point.low is not None and point.low > least]
     bound = "the floor" if is_share(series) else f"which it may have been before {reference} too"
     often = f"{len(above)} of {count_of(len(known), 'period')} above {number(series, least)}, {bound}"
-    if not is_told_apart(len(above), len(known)):
-        return f"{named}: not told apart from {'zero' if is_share(series) else 'before'}: {often}"
+    if not is_distinguished(len(above), len(known)):
+        return f"{named}: not distinguished from {'zero' if is_share(series) else 'before'}: {often}"
     return f"{named}: {_least(series, above[-1], reference)}; {often}"
 
 
 def headline(series: Sequence[Series], findings: Sequence[str]) -> str:
-    """Return what can be said in short: of the shares, which are of single strata, and of the words of all texts.
+    """Return what can be sentence in short: of the shares, which are of single strata, and of the words of all texts.
 
-    Of several shares, that of the stratum with the most texts is told; and where it is not there among the same hosts,
+    Of several shares, that of the stratum with the most texts is named; and where it is not there among the same hosts,
     that too: then it may be that other hosts came.
     """
     pairs = list(zip(series, findings, strict=True))
-    words = [said for each, said in pairs if not is_share(each) and each.stratum is None and not each.panel]
+    words = [sentence for each, sentence in pairs if not is_share(each) and each.stratum is None and not each.panel]
     return "; ".join([_of_shares([pair for pair in pairs if is_share(pair[0])]), *words[:1]])
 
 
@@ -58,13 +58,21 @@ def _of_shares(every: Sequence[tuple[Series, str]]) -> str:
         return "no share is estimated: there is no text"
     known = [pair for pair in pairs if not is_refused(pair[1])]
     if not known:
-        (reason, _), *_ = Counter(said.split(": refused", 1)[1].lstrip(": ") for _, said in pairs).most_common(1)
+        (reason, _), *_ = Counter(sentence.split(": refused", 1)[1].lstrip(": ") for _, sentence in pairs).most_common(
+            1
+        )
         return f"no share is estimated: {count_of(len(pairs), 'estimate')} refused, most of them so: {reason}"
     order = {"mixture": 0, "excess": 1}
-    one, said = min(known, key=lambda pair: (order.get(pair[0].method, 2), -sum(each.texts for each in pair[0].points)))
-    beside = [said for each, said in every if each.panel and _same(each, one)]
-    is_alone = _LEAST in said and beside and not any(_LEAST in each for each in beside)
-    return f"{said} (among the same hosts alone this is not seen)" if is_alone else said
+    one, sentence = min(
+        known, key=lambda pair: (order.get(pair[0].method, 2), -sum(each.texts for each in pair[0].points))
+    )
+    among = [sentence for each, sentence in every if each.panel and _same(each, one)]
+    is_alone = _LEAST in sentence and among and not any(_LEAST in each for each in among)
+    return f"{sentence} (among the same hosts alone this is not seen)" if is_alone else sentence
+
+
+def _texts(series: Series) -> int:
+    return sum(each.texts for each in series.points)
 
 
 def _same(one: Series, other: Series) -> bool:
@@ -88,10 +96,10 @@ def is_refused(finding: str) -> bool:
     return ": refused" in finding
 
 
-def is_told_apart(above: int, known: int) -> bool:
+def is_distinguished(above: int, known: int) -> bool:
     """Return whether so many periods are above the floor that chance is no explanation.
 
-    >>> is_told_apart(1, 1), is_told_apart(2, 60), is_told_apart(6, 60)
+    >>> is_distinguished(1, 1), is_distinguished(2, 60), is_distinguished(6, 60)
     (True, False, True)
     """
     expected = _CHANCE * known

@@ -60,16 +60,16 @@ def share(estimate: Estimate, name: str) -> Markup:
 
 def picture(estimate: Estimate, name: str, **attributes: str | float) -> Markup:
     """Return the picture alone."""
-    placed = [(place, bar) for bar in estimate.bars if (place := _place(bar.period)) is not None]
+    placed = [(month, bar) for bar in estimate.bars if (month := _month(bar.period)) is not None]
     if not placed:
         return element("p", f"{estimate.title}: no period with a text.", class_="none")
-    low, high = min(place for place, _ in placed), max(place for place, _ in placed)
+    low, high = min(month for month, _ in placed), max(month for month, _ in placed)
     step = _step(placed[0][1].period)
     count = (high - low) // step + 1
     top = _highest(estimate)
 
-    def x(place: float) -> float:
-        return _EDGE + (1 - 2 * _EDGE) * ((place - low) / step + 0.5) / count
+    def x(month: float) -> float:
+        return _EDGE + (1 - 2 * _EDGE) * ((month - low) / step + 0.5) / count
 
     width = (1 - 2 * _EDGE) / count
     hatch = element(
@@ -79,7 +79,7 @@ def picture(estimate: Estimate, name: str, **attributes: str | float) -> Markup:
     )  # fmt: skip
     message = _message(estimate)
     parts = [element("title", message), element("defs", hatch)]
-    parts += [_bar(estimate, bar, x(place), width, top, f"{name}-hatch") for place, bar in placed]
+    parts += [_bar(estimate, bar, x(month), width, top, f"{name}-hatch") for month, bar in placed]
     parts += _lines(estimate, top, x, low, high, step)
     parts += _axis(x, low, high, step)
     return element(
@@ -94,7 +94,7 @@ def picture(estimate: Estimate, name: str, **attributes: str | float) -> Markup:
     )
 
 
-def _place(period: str) -> int | None:
+def _month(period: str) -> int | None:
     """Return the first month of a period, since the year 0."""
     found = _PERIOD.fullmatch(period)
     if found is None:
@@ -120,7 +120,7 @@ def _y(value: float, top: float) -> float:
 
 
 def _bar(estimate: Estimate, bar: Bar, x: float, width: float, top: float, hatch: str) -> Markup:
-    title = element("title", _told(estimate, bar))
+    title = element("title", _about(estimate, bar))
     left = percent(x - width / 2)
     hit = element("rect", x=left, y=0, width=percent(width), height=HEIGHT, class_="hit", fill="transparent")
     if bar.value is None:
@@ -136,7 +136,7 @@ def _bar(estimate: Estimate, bar: Bar, x: float, width: float, top: float, hatch
     return element("g", *parts)
 
 
-def _told(estimate: Estimate, bar: Bar) -> str:
+def _about(estimate: Estimate, bar: Bar) -> str:
     of = f"{count_of(bar.texts, 'text')} of {count_of(bar.hosts, 'host')}"
     if bar.value is None:
         return f"{bar.period}: refused: {bar.refused or 'no number'} ({of})"
@@ -156,9 +156,9 @@ def _lines(estimate: Estimate, top: float, x: Callable[[float], float], low: int
         parts.append(element("line", x1=0, x2="100%", y1=y, y2=y, class_="floor", stroke_dasharray="6 4"))
         words = f"floor {estimate.written(estimate.floor)}"
         parts.append(element("text", words, x="100%", y=y - 4, class_="axis strong", text_anchor="end"))
-    place = _place(estimate.reference)
-    if place is not None and low < place <= high:
-        at = percent(x(place - step / 2))
+    month = _month(estimate.reference)
+    if month is not None and low < month <= high:
+        at = percent(x(month - step / 2))
         parts.append(element("line", x1=at, x2=at, y1=_TOP, y2=HEIGHT, class_="reference", stroke_dasharray="2 3"))
     return parts
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("scipy")
@@ -15,6 +16,7 @@ from pages import page
 
 from archive.engine import open_engine
 from archive.progress import Reporter
+from collapse.share.choose import DRAWN
 from collapse.share.corpus import Corpus, Text, Vocabulary, count_words
 from collapse.share.count import count
 
@@ -48,6 +50,13 @@ def drawn(ids: list[str]) -> pa.Table:
     )
 
 
+def counted_by(parts: list[Rows], table: pa.Table) -> Corpus:
+    engine = open_engine(1)
+    with engine.scratch() as scratch:
+        pq.write_table(table, f"{scratch}/{DRAWN}")
+        return count(parts, engine, scratch, Reporter())[0]
+
+
 def described(corpus: Corpus) -> list[tuple[object, ...]]:
     """All of a corpus that does not depend on the numbers of words, hosts and strata."""
     words = list(corpus.vocabulary.positions)
@@ -78,7 +87,7 @@ def test_workers_count_what_one_pass_counts_whatever_the_files_are() -> None:
             Rows(f"part {at}", tuple(some := every[at : at + size]), tuple(map(TEXTS.__getitem__, some)))
             for at in range(0, len(every), size)
         ]
-        counted = count(parts, table, open_engine(1), Reporter())
+        counted = counted_by(parts, table)
         assert described(counted) == described(plain)
         assert list(counted.vocabulary.positions) == sorted(counted.vocabulary.positions)
         for text in range(len(counted)):
@@ -89,11 +98,11 @@ def test_workers_count_what_one_pass_counts_whatever_the_files_are() -> None:
 def test_a_text_that_two_files_have_counts_once() -> None:
     ids = sorted(TEXTS)[:3]
     part = Rows("part", tuple(ids), tuple(map(TEXTS.__getitem__, ids)))
-    once, twice = (count([part] * times, drawn(ids), open_engine(1), Reporter()) for times in (1, 2))
+    once, twice = (counted_by([part] * times, drawn(ids)) for times in (1, 2))
     assert described(once) == described(twice)
 
 
 def test_nothing_drawn_is_an_empty_corpus() -> None:
-    corpus = count([Rows("part", tuple(TEXTS), tuple(TEXTS.values()))], drawn([]), open_engine(1), Reporter())
+    corpus = counted_by([Rows("part", tuple(TEXTS), tuple(TEXTS.values()))], drawn([]))
     assert len(corpus) == 0
     assert corpus.offsets.tolist() == [0]

@@ -50,7 +50,8 @@ def test_each_text_counts_in_the_month_in_which_it_was_first_seen(made: Lake) ->
 
 def test_words_of_the_lists_are_counted_for_each_million(lake: Lake, tmp_path: Path) -> None:
     lake_of(lake, tmp_path / "in", [*pages(["2020-03"], 10), *pages(["2023-05"], 10, more="delve")])
-    (fineweb,) = [each for each in lb.share(lake, workers=1).series if each.title == "FineWeb's proxy words"]
+    fineweb = lb.share(lake, workers=1).series[0]
+    assert fineweb.title == "FineWeb's proxy words"
     before, after = fineweb.points
     assert before.value == 0
     assert after.value == pytest.approx(1e6 / 121)

@@ -1,4 +1,4 @@
-"""A headline says no more than can be known: refused, not told apart, or at least so much."""
+"""A headline says no more than can be known: refused, not distinguished, or at least so much."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ AFTER = ("2022-01", "2022-02", "2022-03", "2022-04")
 
 def test_an_interval_that_reaches_below_the_floor_is_not_told_apart_from_zero() -> None:
     said = finding(series(*(point(month, 0.1, 0.01, 0.2) for month in AFTER)), "2022-01")
-    assert said == "Mixture: not told apart from zero: 0 of 4 periods above 2.0 %, the floor"
+    assert said == "Mixture: not distinguished from zero: 0 of 4 periods above 2.0 %, the floor"
 
 
 def test_one_month_of_many_above_the_floor_is_chance() -> None:
     many = [point(f"20{year}-{month:02}", 0.1, 0.01, 0.2) for year in range(22, 27) for month in range(1, 13)]
     many[7] = point("2022-08", 0.2, 0.1, 0.3)
-    assert "not told apart from zero" in finding(series(*many), "2022-01")
+    assert "not distinguished from zero" in finding(series(*many), "2022-01")
 
 
 def test_a_share_is_told_by_the_low_end_of_its_interval() -> None:
@@ -54,7 +54,7 @@ def test_what_is_refused_has_its_reason() -> None:
 def test_a_word_that_few_texts_before_lack_may_have_been_there() -> None:
     before, after = point("2021-01", 0.0, 0.0, 50.0), point("2022-01", 30.0, 2.0, 90.0)
     rates = series(before, after, method="words", unit="per million words", floor=0.0)
-    assert "not told apart from before" in finding(rates, "2022-01")
+    assert "not distinguished from before" in finding(rates, "2022-01")
     sure = series(before, replace(after, low=51.0), method="words", unit="per million words", floor=10.0)
     assert "at least 5.1 times as often as before 2022-01" in finding(sure, "2022-01")
 
