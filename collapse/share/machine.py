@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from archive.errors import CollapseError
 from archive.records.rows import Columns
 from collapse.share.corpus import Text, Vocabulary, count_words
 from collapse.share.draw import LEAST_WORDS, MOST_WORDS
 from collapse.share.estimate import Sample
+
+if TYPE_CHECKING:
+    from collapse.corpus import Document
 
 #: Bytes of text of one sample: of more, a part is drawn.
 _MOST = 64 << 20
@@ -21,8 +25,8 @@ class Read:
     """The texts of a sample, before their words are counted."""
 
     name: str
-    machine: list[str]
-    human: list[str] | None  #: on the same prompts
+    machine: list[Document]
+    human: list[Document] | None  #: on the same prompts
 
     def counted(self, vocabulary: Vocabulary) -> Sample:
         """Count the words.
@@ -33,10 +37,11 @@ class Read:
         human = None if self.human is None else count_words(self._texts(self.human), vocabulary, MOST_WORDS)
         return Sample(self.name, count_words(self._texts(self.machine), vocabulary, MOST_WORDS), human)
 
-    def _texts(self, texts: Iterable[str]) -> Iterator[Text]:
-        """Yield texts, each of a host of its own: nobody says which are on one prompt."""
-        for text in texts:
-            yield Text(text, 0, self.name, hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
+    def _texts(self, documents: Iterable[Document]) -> Iterator[Text]:
+        """Yield texts with the domains of their URLs; one without a URL has a host of its own."""
+        for document in documents:
+            host = document.domain or hashlib.blake2b(document.text.encode(), digest_size=16).hexdigest()
+            yield Text(document.text, 0, self.name, host)
 
 
 def read_samples(
@@ -83,13 +88,15 @@ def _named(option: str, values: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _texts(file: str, where: Mapping[str, str], text_column: str | None, seed: int) -> tuple[list[str], dict[str, int]]:
+def _texts(
+    file: str, where: Mapping[str, str], text_column: str | None, seed: int
+) -> tuple[list[Document], dict[str, int]]:
     """Read the texts of a file that are long enough, and count what could not be used."""
     from collapse.corpus import read  # brings numba
 
     corpus = read([file], limit_bytes=_MOST, seed=seed, columns=Columns(text=text_column), where=where)
-    documents = [document.text for document in (*corpus.train, *corpus.held_out)]
-    long = [text for text in documents if len(text.split(None, LEAST_WORDS)) >= LEAST_WORDS]
+    documents = [*corpus.train, *corpus.held_out]
+    long = [document for document in documents if len(document.text.split(None, LEAST_WORDS)) >= LEAST_WORDS]
     if not long:
         raise CollapseError(f"{file}: no text in it has {LEAST_WORDS} words")
     rejects = dict(corpus.reading.rejects)

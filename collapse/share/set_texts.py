@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archive.errors import CollapseError
+from archive.errors import CollapseError, error_line
 from collapse.share.candidates import COLUMNS, Candidates, Part, count_of
 from collapse.share.lake_texts import NEAR
 from query.dataset import Dataset, load
@@ -58,11 +58,14 @@ def of_set(location: str, grade: str, memory: str, spill: str) -> Candidates:
     all of it; what is earlier than the set is not known.
 
     Raises:
-        CollapseError: it holds tokens, or the rows have no dates.
+        CollapseError: it holds tokens, the rows have no dates, or the memory is no size.
         ExportError: there is no set, or a file is missing or damaged.
     """
     dataset = open_set(location)
-    db = duckdb.connect(":memory:", config={"memory_limit": memory, "temp_directory": spill})
+    try:
+        db = duckdb.connect(":memory:", config={"memory_limit": memory, "temp_directory": spill})
+    except duckdb.Error as error:
+        raise CollapseError(f"--memory {memory}: {error_line(error)}") from None
     db.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
     add_functions(db)
     db.execute(f"CREATE TEMP TABLE rows ({COLUMNS}, grade VARCHAR, cluster_id VARCHAR)")

@@ -166,6 +166,41 @@ def test_data_without_evidence_is_refused(tmp_path: Path) -> None:
             lb.share(source)
 
 
+def test_machine_text_is_read_with_its_human_companion_and_what_could_not_be_used(made: Lake, tmp_path: Path) -> None:
+    rows = [{"text": page(number), "label": str(number % 2)} for number in range(1000, 1060)]
+    rows += [{"text": "two words", "label": "1"}, {"nothing": 1, "label": "1"}]
+    (tmp_path / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    file = f"gpt={tmp_path / 'answers.jsonl'}"
+    result = lb.share(made, machine=file, machine_where="label=1", machine_human=[file], human_where=["label=0"], workers=1)
+    assert result.machine == {"gpt": 30}
+    assert result.machine_rejects["gpt"] == {"no-text-column": 1, "not-asked-for": 30, "short": 1}
+    assert result.machine_rejects["gpt (human)"] == {"not-asked-for": 32}
+    assert {each.method for each in result.series} >= {"words", "excess", "mixture"}
+
+
+def test_a_lake_and_a_set_in_a_store_are_counted_as_those_in_folders(made: Lake, s3: str, tmp_path: Path) -> None:
+    stored = Lake(f"s3://{s3}/lake")
+    lake_of(stored, tmp_path / "in", pages(MONTHS, 12), indexed=False)
+    assert lb.share(stored, workers=1).series == lb.share(made, workers=1).series
+    lb.export(made, f"s3://{s3}/set", before="2024-01-01", near=True, workers=1)
+    assert lb.share(f"s3://{s3}/set", out=tmp_path / "out", workers=1).series == lb.share(made, workers=1).series
+
+
+def test_a_lost_file_of_a_lake_is_named(lake: Lake, tmp_path: Path) -> None:
+    lake_of(lake, tmp_path / "in", pages(MONTHS, 2))
+    (file,) = lake.files("documents")
+    (Path(lake.location) / "documents" / file).unlink()
+    with pytest.raises(ArchiveError, match=r"\.parquet"):
+        lb.share(lake, workers=1)
+
+
+def test_memory_that_is_no_size_is_refused_in_one_line(made: Lake, tmp_path: Path) -> None:
+    lb.export(made, str(tmp_path / "set"), before="2024-01-01", near=True, workers=1)
+    for source in (made, tmp_path / "set"):
+        with pytest.raises(ArchiveError, match="lots"):
+            lb.share(source, memory="lots", workers=1)
+
+
 def test_a_lake_without_texts_refuses_every_estimate(lake: Lake) -> None:
     lake.create()
     result = lb.share(lake, workers=1)
