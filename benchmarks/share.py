@@ -54,8 +54,10 @@ WRITTEN = ("xsum", "writing", "pubmed")
 ANSWERED = {"medicine": "hc3_medicine_full.csv", "wiki": "hc3_wiki_csai_full.csv", "open_qa": "hc3_open_qa_full.csv"}
 CHATGPT = "ChatGPT"
 #: The prompts are dealt out to the human side, the sample, and from here on the target.
-_HUMAN, _TARGET = 0.44, 0.72
+_HUMAN, _TARGET = 0.46, 0.72
 _MOST_TARGET = 200
+#: The part of a target whose people write of something else.
+_STRANGE = 0.25
 Indexes = npt.NDArray[np.int64]
 
 
@@ -155,6 +157,7 @@ class Case:
     given: tuple[str, ...]  #: models of the samples
     writer: str  #: the model of the target
     companion: bool = True
+    strangers: Texts | None = None  #: of whose human texts a part of the target is
 
     def draw(self, rng: np.random.Generator) -> Trial:
         """Deal out the prompts."""
@@ -174,7 +177,12 @@ class Case:
         for number, share in enumerate(SHARES):
             by_machine = rng.permutation(len(rest)) < int(share * len(rest) + rng.random())
             month = REFERENCE + 3 * number
-            corpora.append(dated(part(self.target.human[self.writer], rest[~by_machine]), month))
+            people_of_month = rest[~by_machine]
+            strange = int(_STRANGE * len(people_of_month)) if self.strangers else 0
+            if self.strangers:
+                side = next(iter(self.strangers.human.values()))
+                corpora.append(dated(part(side, rng.permutation(len(side))[:strange]), month))
+            corpora.append(dated(part(self.target.human[self.writer], people_of_month[strange:]), month))
             corpora.append(dated(part(self.target.machine[self.writer], rest[by_machine]), month))
             shares[name_of(month)] = float(by_machine.mean())
         return Trial(in_order(joined(corpora)), samples, shares)
@@ -370,6 +378,9 @@ def domains(texts: dict[str, Texts]) -> dict[str, Case]:
                 if own != other:
                     one, two = texts[own], texts[other]
                     cases[f"{own}; target {other}"] = Case(one, one, two, (model,), model)
+                    cases[f"{own}; a quarter of the target's people {other}"] = Case(
+                        one, one, one, (model,), model, strangers=two
+                    )
                     cases[f"{own}; sample {other}"] = Case(one, two, one, (model,), model)
                     cases[f"{own}; sample {other} alone"] = Case(one, two, one, (model,), model, companion=False)
     return cases

@@ -26,7 +26,7 @@ def sums_by_cell(
 
     A host has the weight of a Poisson number in each draw (Chamandy et al. 2012), the same in all cells: what it wrote
     before and after a date rises and falls together. Very many hosts are drawn in random groups, which are as
-    independent. Cells below 0 are left out.
+    independent: means vary as they would, though sums vary more. Cells below 0 are left out.
     """
     from scipy.sparse import csr_matrix
 
@@ -87,7 +87,8 @@ def counting_interval(share: float, hosts: int) -> tuple[float, float]:
     """
     from scipy.stats import beta
 
-    count = min(max(share, 0.0), 1.0) * hosts
+    share = min(max(share, 0.0), 1.0)
+    count = share * hosts
     low = float(beta.ppf(_TAIL, count + 0.5, hosts - count + 0.5)) if count > 0 else 0.0
     high = float(beta.ppf(1 - _TAIL, count + 0.5, hosts - count + 0.5)) if count < hosts else 1.0
-    return low, high
+    return min(low, share), max(high, share)

@@ -20,11 +20,9 @@ from collapse.share.months import name_of
 from collapse.share.reading import Instrument, Reading, instrument, read
 from collapse.share.results import Point, Series
 from collapse.share.rows import HOSTS, HUMAN, MACHINE, MONTH, Mask, Rows, Sample, arrange
-from collapse.share.shift import month_problem, sample_problem, usual_drift
+from collapse.share.shift import month_problem, sample_problem, strangers, unlikeness, usual_unlikeness
 
 SOURCE = "Liang et al. 2024, arXiv:2403.07183, with scores of whole texts"
-#: Fewest texts of a side that are about as long as some of the other.
-_AS_LONG = 30
 #: Refused: a floor above this.
 FLOOR = 0.1
 #: Refused: scores of human and machine text closer than this.
@@ -77,14 +75,14 @@ def _estimate(rows: Rows, numbers: tuple[int, ...], seed: int) -> Estimate | str
     machine = [rows.machine[number] for number in numbers]
     companions = [rows.companion[number] for number in numbers if rows.companion[number].sum() >= MONTH]
     older = instrument(rows.table, rows.old, machine, MONTH, seed)
-    tool = instrument(rows.table, rows.human, machine, _AS_LONG, seed)
+    tool = instrument(rows.table, rows.human, machine, MONTH, seed)
     if older is None or tool is None:
         return "too few texts before the reference and of the sample are about as long as one another"
     placebo = read(older, hosts, rows.periods, seed)
     readings = read(tool, hosts, [*rows.months.values(), *companions], seed)
     of_companions = readings[len(rows.months) :]
     floor = drift([reading.value for reading in placebo], [reading.deviation for reading in placebo])
-    problem = sample_problem(rows, numbers, of_companions) or _weak(tool, floor)
+    problem = _weak(tool, floor) or sample_problem(rows, numbers, of_companions)
     return problem or Estimate(
         tool=tool,
         months=dict(zip(rows.months, readings, strict=False)),
@@ -202,18 +200,17 @@ def _placebo_points(rows: Rows, estimate: Estimate, slopes: list[float] | None) 
 
 
 def _points(rows: Rows, estimate: Estimate, numbers: tuple[int, ...], slopes: list[float] | None) -> Iterator[Point]:
-    topics, common = usual_drift(rows, numbers)
+    usual = usual_unlikeness(rows, numbers)
     for month, texts in rows.months.items():
         reading = estimate.months[month]
         far = max(1.0, rows.distance(texts, rows.human) / estimate.measured)
         grown = estimate.floor * far
-        reason = _no_number(rows, texts, reading) or month_problem(
-            rows, month, reading, numbers, (far * topics, far * common)
-        )
+        found = unlikeness(rows, month, reading, numbers)
+        reason = _no_number(rows, texts, reading) or month_problem(found, reading, usual, far)
         if reason is None and grown > FLOOR:
             reason = f"so far from the reference the floor is {grown:.2f}, and {FLOOR} is the most"
         if reason is None:
-            spread = float(np.hypot(grown, estimate.topic))
+            spread = float(np.linalg.norm([grown, estimate.topic, strangers(found)]))
             yield _point(month, rows, texts, reading, estimate, spread, slopes)
         else:
             hosts = len(np.unique(rows.table.hosts[texts]))

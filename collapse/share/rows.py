@@ -14,7 +14,7 @@ from collapse.share.months import middle, periods
 from collapse.share.texts import Table, frequent_words, part, table
 
 #: Fewest texts of the human side, of a machine sample, and of a month; fewest hosts of any of them.
-HUMAN, MACHINE, MONTH, HOSTS = 60, 40, 20, 10
+HUMAN, MACHINE, MONTH, HOSTS = 60, 30, 20, 10
 #: Fewest texts of a period without machine text: many small ones show drift better than few large ones.
 PERIOD = 10
 

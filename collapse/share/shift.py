@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,12 +12,22 @@ from collapse.share.rows import MONTH, Rows
 
 #: Human texts on the prompts of a sample read at most this.
 _COMPANION = 0.1
-#: Words for topics, and common words, are at least this like those of both ends.
-_ALIKE, _ALIKE_COMMON = 0.8, 0.97
+#: Words for topics, and common words, are at most so unlike those of both ends, if not more is usual.
+_TOPICS, _COMMON = 0.1, 0.01
 #: Words for topics of a sample without human texts on the same prompts are at least this like the stratum's.
 _ALIKE_SAMPLE = 0.65
-#: Scores fit a mixture no worse than at random with this probability.
-_MISFIT = 0.001
+#: Scores that fit a mixture have a worse fit by chance with at least this probability.
+_MISFIT = 0.005
+#: What was read of human texts of another kind that were a quarter of a month, for each of them (benchmarks/share.py).
+_READ_OF_STRANGERS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Unlikeness:
+    """How unlike the words of texts are to those of others, 0 to 1: words for topics, and common ones."""
+
+    topics: float
+    common: float
 
 
 def sample_problem(rows: Rows, numbers: tuple[int, ...], companions: Sequence[Reading]) -> str | None:
@@ -44,8 +55,8 @@ def sample_problem(rows: Rows, numbers: tuple[int, ...], companions: Sequence[Re
     return None
 
 
-def usual_drift(rows: Rows, numbers: tuple[int, ...]) -> tuple[float, float]:
-    """Return how unlike older texts the words of periods without machine text are at most: for topics, common ones."""
+def usual_unlikeness(rows: Rows, numbers: tuple[int, ...]) -> Unlikeness:
+    """Return how unlike older texts periods without machine text are at most."""
     machine = ("machine", numbers)
     rows.uses.name("old", rows.old)
     rows.uses.name(machine, np.logical_or.reduce([rows.machine[number] for number in numbers]))
@@ -54,23 +65,35 @@ def usual_drift(rows: Rows, numbers: tuple[int, ...]) -> tuple[float, float]:
         rows.uses.name(("period", number), period)
         found.append(rows.uses.likeness(("period", number), "old", machine, 0.0))
     topics, common = np.nanmin(np.array(found), axis=0)
-    return 1 - float(topics), 1 - float(common)
+    return Unlikeness(1 - float(topics), 1 - float(common))
 
 
-def month_problem(
-    rows: Rows, month: int, reading: Reading, numbers: tuple[int, ...], usual: tuple[float, float]
-) -> str | None:
+def unlikeness(rows: Rows, month: int, reading: Reading, numbers: tuple[int, ...]) -> Unlikeness:
+    """Return how unlike a mixture of the two ends the texts of a month are, at the share that was read."""
+    rows.uses.name(month, rows.months[month])
+    topics, common = rows.uses.likeness(month, "human", ("machine", numbers), reading.value)
+    return Unlikeness(1 - topics, 1 - common)
+
+
+def month_problem(found: Unlikeness, reading: Reading, usual: Unlikeness, far: float) -> str | None:
     """Return why the texts of a month are no mixture of texts like those of the two ends.
 
     Args:
-        usual: how unlike texts without machine text may be, for topics and in common words.
+        usual: how unlike texts without machine text may be.
+        far: how many times farther from the human end the month is than these were.
     """
-    rows.uses.name(month, rows.months[month])
-    topics, common = rows.uses.likeness(month, "human", ("machine", numbers), reading.value)
-    if not 1 - topics <= max(1 - _ALIKE, 2 * usual[0]):
-        return f"the texts are about other things than those before: their words for topics are {topics:.2f} alike"
-    if not 1 - common <= max(1 - _ALIKE_COMMON, 2 * usual[1]):
-        return f"the texts are of another kind than those before: their common words are {common:.3f} alike"
+    if not found.topics <= max(_TOPICS, 2 * far * usual.topics):
+        return f"the texts are about other things than those before: words for topics are {1 - found.topics:.2f} alike"
+    if not found.common <= max(_COMMON, 2 * far * usual.common):
+        return f"the texts are of another kind than those before: common words are {1 - found.common:.3f} alike"
     if reading.misfit < _MISFIT:
         return "the scores of the texts are those of no mixture of human text and the sample"
     return None
+
+
+def strangers(found: Unlikeness) -> float:
+    """Return how far texts unlike both ends may move an estimate, as a standard deviation.
+
+    A part p of other texts, which are half like the ends, makes the whole unlike them by about p² / 4 of a cosine.
+    """
+    return _READ_OF_STRANGERS * float(np.sqrt(4 * min(max(found.common, 0.0), 0.25)))

@@ -44,8 +44,8 @@ def texts(
     seed: int = 0,
     *,
     hosts: int | None = None,
-    words: Callable[[int], int] = lambda month: 80,
-    human: Callable[[int], np.ndarray] = lambda month: HUMAN,
+    words: Callable[[int], int] = lambda _: 80,
+    human: Callable[[int], np.ndarray] = lambda _: HUMAN,
     machine: np.ndarray = MACHINE,
     stratum: str = "en/article",
 ) -> list[Text]:
