@@ -22,7 +22,7 @@ LEAST_WORDS = 20
 #: No host gives more than this part of the texts of a month and stratum.
 _HOST = 20
 #: Running words that are counted in all: a sample of more would not fit into the memory. See `count.merge`.
-BUDGET = 60_000_000
+BUDGET = 40_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,7 @@ def _share(source: Lake | str, asked: _Asked, engine: Engine, reporter: Reporter
     strata = Counter(drawn["stratum"].to_pylist())
     return ShareResult(
         version=VERSION,
-        headline=headline(series, findings),
+        headline=headline(series, findings, strata),
         source=choose.location_of(source),
         versions=chosen.versions,
         reference=asked.reference.isoformat(),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from archive.show import count_of
 from collapse.share.results import Point, Series
 
 #: What a share is of, behind "of the texts of 2024".
 _SHARES = {"excess": "have words that were not expected", "mixture": "read like the machine text"}
+#: So many reasons are named; series have all of them.
+_REASONS = 2
 #: In each finding that there is something.
 _LEAST = "at least"
 #: How often the low end of an interval is above the true value by chance.
@@ -21,7 +22,7 @@ def finding(series: Series, reference: str) -> str:
     """Return what a series says, in one sentence."""
     named = f"{series.title}{_of(series)}"
     if series.refused is not None:
-        return f"{named}: refused: {series.refused}"
+        return f"{named}: refused: {_short(series.refused)}"
     after = [point for point in series.points if point.month >= reference]
     if not after:
         return f"{named}: refused: no text is from {reference} or later"
@@ -41,27 +42,28 @@ def finding(series: Series, reference: str) -> str:
     return f"{named}: {_least(series, above[-1], reference)}; {often}"
 
 
-def headline(series: Sequence[Series], findings: Sequence[str]) -> str:
-    """Return what can be sentence in short: of the shares, which are of single strata, and of the words of all texts.
+def headline(series: Sequence[Series], findings: Sequence[str], strata: Mapping[str, int]) -> str:
+    """Return what can be said in short: of a share, and of the words of all texts.
 
-    Of several shares, that of the stratum with the most texts is named; and where it is not there among the same hosts,
-    that too: then it may be that other hosts came.
+    Of several shares, the one of the most texts is named; and where it is not there among the same hosts, that too: then
+    it may be that other hosts came.
+
+    Args:
+        strata: the texts of each.
     """
     pairs = list(zip(series, findings, strict=True))
     words = [sentence for each, sentence in pairs if not is_share(each) and each.stratum is None and not each.panel]
-    return "; ".join([_of_shares([pair for pair in pairs if is_share(pair[0])]), *words[:1]])
+    return "; ".join([_of_shares([pair for pair in pairs if is_share(pair[0])], strata), *words[:1]])
 
 
-def _of_shares(every: Sequence[tuple[Series, str]]) -> str:
+def _of_shares(every: Sequence[tuple[Series, str]], strata: Mapping[str, int]) -> str:
     pairs = [pair for pair in every if not pair[0].panel]
     if not pairs:
         return "no share is estimated: there is no text"
     known = [pair for pair in pairs if not is_refused(pair[1])]
     if not known:
-        (reason, _), *_ = Counter(sentence.split(": refused", 1)[1].lstrip(": ") for _, sentence in pairs).most_common(
-            1
-        )
-        return f"no share is estimated: {count_of(len(pairs), 'estimate')} refused, most of them so: {reason}"
+        _, sentence = max(pairs, key=lambda pair: strata.get(pair[0].stratum or "", 0))
+        return f"no share is estimated: {count_of(len(pairs), 'estimate')} refused, as {sentence}"
     order = {"mixture": 0, "excess": 1}
     one, sentence = min(
         known, key=lambda pair: (order.get(pair[0].method, 2), -sum(each.texts for each in pair[0].points))
@@ -69,6 +71,13 @@ def _of_shares(every: Sequence[tuple[Series, str]]) -> str:
     among = [sentence for each, sentence in every if each.panel and _same(each, one)]
     is_alone = _LEAST in sentence and among and not any(_LEAST in each for each in among)
     return f"{sentence} (among the same hosts alone this is not seen)" if is_alone else sentence
+
+
+def _short(reason: str) -> str:
+    """Return a reason, and of one for each of many strata the first ones."""
+    parts = reason.split("; ")
+    more = len(parts) - _REASONS
+    return reason if more < 2 else f"{'; '.join(parts[:_REASONS])}; and {more:,} more"
 
 
 def _texts(series: Series) -> int:

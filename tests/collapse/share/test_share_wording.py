@@ -71,16 +71,20 @@ def test_the_headline_tells_the_share_of_the_largest_stratum_and_the_words() -> 
     words = series(point("2022-01", 3.0, 0.5, 4.0), method="words", unit="per million words", floor=1.0)
     every = (words, small, large, replace(large, panel=True))
     findings = [finding(each, "2022-01") for each in every]
-    assert headline(every, findings) == f"{findings[2]}; {findings[0]}"
+    assert headline(every, findings, {}) == f"{findings[2]}; {findings[0]}"
     among = replace(large, panel=True, points=(replace(large.points[0], low=0.0),))
     findings[3] = finding(among, "2022-01")
-    assert "(among the same hosts alone this is not seen)" in headline((*every[:3], among), findings)
+    assert "(among the same hosts alone this is not seen)" in headline((*every[:3], among), findings, {})
 
 
-def test_the_headline_says_why_no_share_is_estimated() -> None:
-    refused = [
-        replace(series(), stratum=f"en/{number}", refused=why) for number, why in enumerate(("few", "few", "no"))
-    ]
+def test_the_headline_names_why_no_share_is_estimated_in_the_largest_stratum() -> None:
+    refused = [replace(series(), stratum=f"en/{name}", refused=why) for name, why in (("a", "few"), ("b", "no"))]
     findings = [finding(each, "2022-01") for each in refused]
-    assert headline(refused, findings) == "no share is estimated: 3 estimates refused, most of them so: few"
-    assert headline((), ()) == "no share is estimated: there is no text"
+    said = headline(refused, findings, {"en/a": 1, "en/b": 9})
+    assert said == "no share is estimated: 2 estimates refused, as Mixture (en/b): refused: no"
+    assert headline((), (), {}) == "no share is estimated: there is no text"
+
+
+def test_of_the_reasons_of_many_strata_the_first_are_named() -> None:
+    refused = replace(series(), refused="; ".join(f"en/{number}: few" for number in range(9)))
+    assert finding(refused, "2022-01") == "Mixture: refused: en/0: few; en/1: few; and 7 more"
