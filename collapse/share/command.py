@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -57,6 +58,7 @@ def command(source: str | None, location: str, out: str | None, as_json: bool, q
 
     from archive.progress import RichReporter
     from archive.show import json_text
+    from collapse.corpus.tally import EXPECTED
     from collapse.share.run import share
     from collapse.share.show import show
 
@@ -66,3 +68,5 @@ def command(source: str | None, location: str, out: str | None, as_json: bool, q
         click.echo(json_text(result))
     else:
         show(result, out)
+    if any(reasons.keys() - EXPECTED for reasons in result.machine_rejects.values()):
+        sys.exit(1)

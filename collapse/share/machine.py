@@ -99,10 +99,7 @@ def _texts(
     long = [document for document in documents if len(document.text.split(None, LEAST_WORDS)) >= LEAST_WORDS]
     if not long:
         raise CollapseError(f"{file}: no text in it has {LEAST_WORDS} words")
-    rejects = dict(corpus.reading.rejects)
-    if short := len(documents) - len(long):
-        rejects["short"] = short
-    return long, rejects
+    return long, {**corpus.reading.rejects, **({"short": short} if (short := len(documents) - len(long)) else {})}
 
 
 def _pairs(option: str, values: Iterable[str]) -> dict[str, str]:

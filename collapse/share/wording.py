@@ -45,8 +45,8 @@ def finding(series: Series, reference: str) -> str:
 def headline(series: Sequence[Series], findings: Sequence[str], strata: Mapping[str, int]) -> str:
     """Return what can be said in short: of a share, and of the words of all texts.
 
-    Of several shares, the one of the most texts is named; and where it is not there among the same hosts, that too: then
-    it may be that other hosts came.
+    Of several shares, the one of the most texts is named; and where it is not there among the same hosts, that too:
+    then it may be that other hosts came.
 
     Args:
         strata: the texts of each.

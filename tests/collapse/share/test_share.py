@@ -176,6 +176,11 @@ def test_machine_text_is_read_with_its_human_companion_and_what_could_not_be_use
     assert result.machine_rejects["gpt"] == {"no-text-column": 1, "not-asked-for": 30, "short": 1}
     assert result.machine_rejects["gpt (human)"] == {"not-asked-for": 32}
     assert {each.method for each in result.series} >= {"words", "excess", "mixture"}
+    asked = ("share", made.location, "--machine", file, "--quiet", "--workers", "1", "--machine-where")
+    end = forked(*asked, "label=1")
+    assert end.returncode == 1  # a row without a text
+    assert "1 rows of gpt not used: no-text-column" in end.stdout
+    assert forked(*asked, "label=0").returncode == 0
 
 
 def test_a_lake_and_a_set_in_a_store_are_counted_as_those_in_folders(made: Lake, s3: str, tmp_path: Path) -> None:
