@@ -20,7 +20,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text, and by what it is told apart from others."""
+    """A text, and by what it differs from others."""
 
     text: str
     month: int  #: months since the year 0, of the first time that it, or a near-duplicate of it, was seen

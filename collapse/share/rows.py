@@ -48,7 +48,7 @@ class Rows:
     names: tuple[str, ...]  #: of the samples
 
     def distance(self, rows: Mask, end: Mask) -> float:
-        """Return how many months lie between some rows and a human end."""
+        """Return how many months are between some rows and a human end."""
         return float(self.table.months[rows].mean() - self.table.months[end].mean())
 
 
