@@ -171,7 +171,9 @@ def test_machine_text_is_read_with_its_human_companion_and_what_could_not_be_use
     rows += [{"text": "two words", "label": "1"}, {"nothing": 1, "label": "1"}]
     (tmp_path / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     file = f"gpt={tmp_path / 'answers.jsonl'}"
-    result = lb.share(made, machine=file, machine_where="label=1", machine_human=[file], human_where=["label=0"], workers=1)
+    result = lb.share(
+        made, machine=file, machine_where="label=1", machine_human=[file], human_where=["label=0"], workers=1
+    )
     assert result.machine == {"gpt": 30}
     assert result.machine_rejects["gpt"] == {"no-text-column": 1, "not-asked-for": 30, "short": 1}
     assert result.machine_rejects["gpt (human)"] == {"not-asked-for": 32}
