@@ -100,7 +100,7 @@ def choose(task: Task, engine: Engine, scratch: str) -> Chosen:
 
 def work(task: Task, ctx: Context) -> Chosen:
     """Choose, in any process."""
-    with tempfile.TemporaryDirectory(prefix="lowbackground-") as spill:
+    with tempfile.TemporaryDirectory(dir=ctx.folder) as spill:  # in scratch, which goes even if this process is killed
         try:
             found = _candidates(task, spill)
             try:
