@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from markupsafe import Markup
 
+from archive.show import count_of
 from collapse.report.markup import Html, join, paragraph, safe, section, table, tag
 from collapse.report.style import CSS
 from collapse.share.periods import month_of, name_of, reference_of
 from collapse.share.results import Series, ShareResult
-from collapse.share.wording import number
+from collapse.share.wording import is_refused, number
 from query.explorer.draw.share import HEIGHT, Bar, Estimate, picture, share
 from query.explorer.draw.svg import element
 
@@ -24,6 +26,8 @@ _PICTURE = """
 """
 #: Pixels: the width of the picture file, and between two series in it.
 _WIDTH, _GAP = 960, 44
+#: Letters of the headline in a line of it, and lines of it.
+_LETTERS, _LINES = 115, 4
 #: Series that are drawn; all are in the table, and in share.json.
 _DRAWN = 24
 
@@ -96,11 +100,19 @@ def _series(at: int, series: Series, sentence: str, reference: str) -> Html:
 
 
 def _summary(result: ShareResult) -> Html:
-    rows = []
+    """Return what each estimate says; those of single strata that are refused are folded."""
+    shown: list[list[str]] = []
+    folded: list[list[str]] = []
     for each, sentence in zip(result.series, result.findings, strict=True):
         slope = "–" if each.slope is None else f"{each.slope:.2f}"
-        rows.append([named(each), number(each, each.floor), slope, sentence])
-    return table(["estimate", "floor", "slope", "what it says"], rows, {1, 2})
+        of = folded if each.stratum is not None and is_refused(sentence) else shown
+        of.append([named(each), number(each, each.floor), slope, sentence])
+    head = ["estimate", "floor", "slope", "what it says"]
+    if not folded:
+        return table(head, shown, {1, 2})
+    about = f"{count_of(len(folded), 'estimate')} of single strata refused"
+    rest = f"<details><summary>{safe(about)}</summary>{table(head, folded, {1, 2})}</details>"
+    return join([table(head, shown, {1, 2}), Html(rest)])
 
 
 def _counts(name: str, counts: dict[str, int]) -> Html:
@@ -117,8 +129,11 @@ def _machine(result: ShareResult) -> Sequence[str]:
 def _svg(series: Sequence[Series], headline: str, reference: str) -> str:
     """Return all pictures below each other as one file."""
     parts = [element("style", Markup(_PICTURE)), element("rect", width="100%", height="100%", fill="#fff")]
-    parts.append(element("text", headline[:160], x=8, y=20, class_="headline", font_size=14, font_weight="bold"))
-    y = 40
+    y = 8
+    for line in wrap(headline, _LETTERS)[:_LINES]:
+        y += 18
+        parts.append(element("text", line, x=8, y=y, font_size=14, font_weight="bold"))
+    y += 14
     for at, each in enumerate(series):
         parts.append(element("text", f"{named(each)} ({each.unit})", x=8, y=y + 14, font_size=13))
         parts.append(picture(estimate_of(each, reference), f"file-{at}", y=y + 22))

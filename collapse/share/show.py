@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.table import Table
 
@@ -29,8 +31,7 @@ def show(result: ShareResult, out: str | None) -> None:
         console.print(visible_line(text), markup=False, highlight=False)
 
     line(result.headline)
-    overall = [each for each in result.series if each.stratum is None and not each.panel]
-    _table(console, [each for each in overall if each.refused is None])
+    _table(console, _side_by_side(result.series))
     for sentence in _findings(result):
         line(sentence)
     for warning in result.warnings:
@@ -44,6 +45,15 @@ def show(result: ShareResult, out: str | None) -> None:
             line(f"{count:>12,} rows of {name} not used: {reason}")
     if out is not None:
         line(out)
+
+
+def _side_by_side(series: Sequence[Series]) -> list[Series]:
+    """Return the first estimate of each method that is of all texts, where it is not refused as a whole."""
+    found: dict[str, Series] = {}
+    for each in series:
+        if each.stratum is None and not each.panel and each.refused is None:
+            found.setdefault(each.method, each)
+    return list(found.values())
 
 
 def _findings(result: ShareResult) -> list[str]:
@@ -71,7 +81,7 @@ def _table(console: OutConsole, series: list[Series]) -> None:
     shown.add_column("texts", justify="right")
     for each in series:
         floor = f"\nfloor {number(each, each.floor)}" if each.floor is not None else "\nno floor"
-        shown.add_column(f"{visible_line(each.title)}\n{each.unit}{floor}", justify="right")
+        shown.add_column(f"{visible_line(each.title)}\n{each.unit}{floor}", justify="right", overflow="fold")
     for period in periods[-_PERIODS:]:
         points = [each.get(period) for each in by_period]
         texts = max(point.texts for point in points if point is not None)
@@ -86,4 +96,4 @@ def _cell(series: Series, point: Point | None) -> str:
         return ""
     if point.value is None:
         return "refused"
-    return f"{number(series, point.value)} ({number(series, point.low)}–{number(series, point.high)})"
+    return f"{number(series, point.value)} ({number(series, point.low)} to {number(series, point.high)})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from archive.show import count_of
@@ -28,8 +29,10 @@ def finding(series: Series, reference: str) -> str:
         return f"{named}: refused: no text is from {reference} or later"
     known = [point for point in after if point.value is not None]
     if not known:
-        reasons = sorted({point.refused or "no number" for point in after})
-        return f"{named}: refused for each {count_of(len(after), 'period')}: {'; '.join(reasons[:3])}"
+        reasons = Counter(point.refused or "no number" for point in after)
+        ((reason, _),) = reasons.most_common(1)
+        others = ", and other reasons" if len(reasons) > 1 else ""
+        return f"{named}: refused: none of {count_of(len(after), 'period')} has a number: {reason}{others}"
     last = known[-1]
     if series.floor is None:
         return f"{named}: {_interval(series, last)} in {last.month}, and nothing to compare it with: there is no floor"

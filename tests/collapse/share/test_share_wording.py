@@ -45,7 +45,7 @@ def test_months_before_the_reference_do_not_count() -> None:
 
 def test_what_is_refused_has_its_reason() -> None:
     refused = [point(month, None, refused="too few hosts") for month in AFTER]
-    assert finding(series(*refused), "2022-01") == "Mixture: refused for each 4 periods: too few hosts"
+    assert finding(series(*refused), "2022-01") == ("Mixture: refused: none of 4 periods has a number: too few hosts")
     assert finding(replace(series(*refused), refused="the floor is high"), "2022-01") == (
         "Mixture: refused: the floor is high"
     )
