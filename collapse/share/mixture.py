@@ -58,7 +58,14 @@ def mixture(
         return [_refused("any machine text", stratum, panel, problem)]
     single = [_estimate(rows, (number,), seed) for number in range(len(usable))]
     given = [_series(rows, estimate, stratum, panel, seed, (number,), None) for number, estimate in enumerate(single)]
-    return [_anyone(rows, single, stratum, panel, seed), *given]
+    small = [
+        _refused(
+            f"text like that of {sample.name}", stratum, panel, f"{len(sample.machine)} texts, {MACHINE} are needed"
+        )
+        for sample in samples
+        if len(sample.machine) < MACHINE
+    ]
+    return [_anyone(rows, single, stratum, panel, seed), *given, *small]
 
 
 def _too_few(corpus: Corpus, reference: int) -> str | None:
@@ -79,9 +86,9 @@ def _estimate(rows: Rows, numbers: tuple[int, ...], seed: int) -> Estimate | str
     if older is None or tool is None:
         return "too few texts before the reference and of the sample are about as long as one another"
     placebo = read(older, hosts, rows.periods, seed)
-    readings = read(tool, hosts, [*rows.months.values(), *companions], seed)
-    of_companions = readings[len(rows.months) :]
     floor = drift([reading.value for reading in placebo], [reading.deviation for reading in placebo])
+    readings = read(tool, hosts, [*rows.months.values(), *companions], seed, drift=min(floor, FLOOR))
+    of_companions = readings[len(rows.months) :]
     problem = _weak(tool, floor) or sample_problem(rows, numbers, of_companions)
     return problem or Estimate(
         tool=tool,

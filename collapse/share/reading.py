@@ -93,13 +93,22 @@ def instrument(table: Table, human: Mask, machine: Sequence[Mask], fewest: int, 
 
 
 def read(
-    tool: Instrument, hosts: NDArray[np.int64], targets: Sequence[Mask], seed: int, draws: int = DRAWS
+    tool: Instrument,
+    hosts: NDArray[np.int64],
+    targets: Sequence[Mask],
+    seed: int,
+    *,
+    drift: float = 0.0,
+    draws: int = DRAWS,
 ) -> list[Reading]:
     """Return the share of machine text among the texts of each target.
 
     It is the mean of (score - human end) / (machine end - human end), where both ends are those of texts about as long.
     That has no bias however bad the scores are, where the texts are a mixture of texts like those of the ends. Hosts of
     the target and of both ends are drawn again.
+
+    Args:
+        drift: how far texts without machine text are read from zero: so much of a misfit is usual.
     """
     roles = np.full(len(hosts), -1, np.int64)
     for role, rows in enumerate((tool.human, *tool.machine, *targets)):
@@ -118,7 +127,7 @@ def read(
             texts=int(number[first + role, ..., 0].sum()),
             left_out=int((rows & (tool.lengths < 0)).sum()),
             hosts=hosts[rows & (tool.lengths >= 0)],
-            misfit=_misfit(number, first + role, first),
+            misfit=_misfit(number, first + role, first, max(drift, _TOLERANCE)),
         )
         for role, rows in enumerate(targets)
     ]
@@ -135,7 +144,7 @@ def _shares(number: Numbers, total: Numbers, first: int) -> Numbers:
     return shares
 
 
-def _misfit(number: Numbers, role: int, first: int) -> float:
+def _misfit(number: Numbers, role: int, first: int, tolerance: float) -> float:
     """Return how probable scores are that fit a mixture of the ends as badly as those of a target (Wald's test).
 
     The mixture may have any weights of the sources. The covariance is that of the draws.
@@ -155,7 +164,7 @@ def _misfit(number: Numbers, role: int, first: int) -> float:
     rest_draws = rest[:, 1:][:, np.isfinite(rest[:, 1:]).all(axis=0)]
     if rest_draws.shape[1] < _FEWEST_DRAWS:
         return 1.0
-    inverse = np.linalg.inv(np.cov(rest_draws) + _TOLERANCE**2 * np.eye(len(rest)))
+    inverse = np.linalg.inv(np.cov(rest_draws) + tolerance**2 * np.eye(len(rest)))
     design = towards[..., 0].T
     fitted = np.linalg.pinv(design.T @ inverse @ design) @ design.T @ inverse @ away[:, 0]
     left = away[:, 0] - design @ fitted

@@ -69,7 +69,7 @@ def _fit(scaled: Any, human: NDArray[np.int64], machine: Numbers, seed: int) -> 
     written = np.flatnonzero(machine)
     human = np.sort(random.choice(human, _MOST, replace=False)) if len(human) > _MOST else human
     written = np.sort(random.choice(written, _MOST, replace=False)) if len(written) > _MOST else written
-    if not len(human) or not len(written):
+    if not (len(human) and len(written) and scaled.shape[1]):
         return np.zeros(scaled.shape[1]), 0.0
     rows = np.concatenate([human, written])
     labels = np.repeat([0, 1], [len(human), len(written)])

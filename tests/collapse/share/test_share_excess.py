@@ -66,16 +66,18 @@ def test_where_nothing_rose_zero_is_in_the_interval_of_every_month() -> None:
     assert all(point.low == 0 for point in points.values())
 
 
-def test_a_word_that_rises_by_chance_in_one_half_of_the_hosts_counts_for_nothing() -> None:
-    # 800 words and few texts: the one that rose most by chance rose a lot
-    values = [
-        point.value
-        for seed in range(4)
-        for point in series_of(texts(dict.fromkeys(months(after=3), 0.0), 40, seed)).points
+def test_words_that_rose_in_one_half_of_the_hosts_count_for_nothing_in_the_other() -> None:
+    # from 2022 on there are 12 hosts, and each uses a rare word of its own all the time
+    made = texts(dict.fromkeys(months(), 0.0), 100) + texts(dict.fromkeys(months(0, 3), 0.0), 100, 1, hosts=12)
+    own = [
+        Text(f"{text.text} {WORDS[500 + 2 * int(text.host[1:])]}", text.month, text.stratum, text.host)
+        if text.month >= JANUARY_2022
+        else text
+        for text in made
     ]
-    known = [value for value in values if value is not None]
-    assert len(known) > 10
-    assert np.mean(known) < 0.02
+    after = [point for month, point in points_of(series_of(own)).items() if month >= "2022"]
+    assert len(after) == 3
+    assert all(point.value < 0.05 for point in after)  # type: ignore[operator]
 
 
 def test_news_before_the_reference_raise_the_floor_and_zero_stays_inside() -> None:

@@ -152,17 +152,19 @@ def test_a_month_about_other_things_is_refused() -> None:
     assert points["2022-02"].low == 0
 
 
-def test_human_style_that_drifts_widens_the_interval_or_is_refused_and_zero_stays_inside() -> None:
-    def human(month: int) -> np.ndarray:  # towards the machine's style, a little each year
-        return frequencies(0.25 * (month - months()[0]) / 60)
+def test_a_style_of_people_that_comes_and_goes_is_in_the_floor_and_zero_stays_inside() -> None:
+    def human(month: int) -> np.ndarray:  # towards the machine's style, in every second half-year
+        return frequencies(0.4 if month >= JANUARY_2022 or month // 6 % 2 else 0.0)
 
-    made = texts(dict.fromkeys(months(after=4), 0.0), 80, human=human)
+    made = texts(dict.fromkeys(months(after=3), 0.0), 250, human=human)
     series = series_of(made, LIKE)[0]
-    if series.refused is None:
-        points = [point for month, point in by_month(series).items() if month >= "2022"]
-        assert all(point.value is None or point.low == 0 for point in points)
-        steady = series_of(texts(dict.fromkeys(months(after=4), 0.0), 80), LIKE)[0]
-        assert series.floor > 2 * steady.floor  # type: ignore[operator]
+    after = [point for month, point in by_month(series).items() if month >= "2022" and point.value is not None]
+    assert len(after) >= 2
+    assert max(point.value for point in after) > 0.02  # type: ignore[type-var]
+    assert all(point.low == 0 for point in after)
+    assert all(point.high - point.value > 1.9 * series.floor for point in after)  # type: ignore[operator]
+    steady = series_of(texts(dict.fromkeys(months(after=1), 0.0), 150), LIKE)[0]
+    assert series.floor > 2 * steady.floor  # type: ignore[operator]
 
 
 def test_machine_text_that_reads_as_human_is_refused() -> None:
@@ -223,6 +225,22 @@ def test_texts_that_are_all_equal_give_no_number_and_no_error(text: str) -> None
     made = [Text(text, month, "en/article", f"h{month}.{n}") for month in months(after=3) for n in range(40)]
     for series in series_of(made, ANY):
         assert series.refused is not None or all(point.value is None or point.low == 0 for point in series.points)
+
+
+def test_texts_that_share_no_word_are_too_much_alike_to_be_told_apart() -> None:
+    vocabulary = Vocabulary()
+
+    def alone(number: int) -> str:
+        return " ".join("".join(chr(97 + (number * 25 + n) // 26**k % 26) for k in range(4)) for n in range(25))
+
+    made = [
+        Text(alone(40 * month + n), months()[0] + 6 * month, "en/x", f"{month}.{n}")
+        for month in range(9)
+        for n in range(40)
+    ]
+    machine = [Text(alone(1000 + n), 0, "en/x", f"m{n}") for n in range(40)]
+    found = estimate(counted(made, vocabulary), machine=[Sample("bot", counted(machine, vocabulary))])
+    assert all("alike" in series.refused for series in found if series.method == "mixture")  # type: ignore[operator]
 
 
 def test_no_texts_and_no_machine_text_are_no_error() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_texts import HUMAN, JANUARY_2022, MACHINE, counted, frequencies, texts
+from made_texts import HUMAN, JANUARY_2022, MACHINE, WORDS, counted, frequencies, texts
 
 from collapse.share.bootstrap import counting_interval, effective, interval, sums_by_cell
 from collapse.share.calibrate import drift, slope_bounds, widened
@@ -17,6 +17,7 @@ from collapse.share.lengths import length_classes
 from collapse.share.likeness import WordUses
 from collapse.share.months import middle, name_of, periods
 from collapse.share.panel import panel
+from collapse.share.reading import instrument, read
 from collapse.share.scores import cross_scores
 from collapse.share.texts import frequent_words, in_order, part, presence, table
 
@@ -214,7 +215,7 @@ def test_nobody_is_scored_by_a_model_that_saw_the_host() -> None:
     # each host has a word of its own that tells its side: a model that saw the host would know the side
     rng = np.random.default_rng(0)
     made = [
-        Text(f"{' '.join(rng.choice(['one', 'two', 'three', 'four'], 30))} w{host}", 0, "en", f"h{host}")
+        Text(f"{' '.join(rng.choice(['one', 'two', 'three', 'four'], 30))} {WORDS[host]}", 0, "en", f"h{host}")
         for host in range(60)
         for _ in range(4)
     ]
@@ -237,6 +238,27 @@ def test_scores_tell_styles_apart_and_rows_that_taught_nothing_score_alike() -> 
     assert means[1] - means[0] > 0.6
     assert means[2:] == [pytest.approx(means[0], abs=0.06), pytest.approx(means[1], abs=0.06)]
     assert (scores.rare <= scores.even).all()
+
+
+def test_short_texts_are_read_between_ends_that_are_as_short() -> None:
+    vocabulary = Vocabulary()
+    short, long = 25, 250
+    made = [
+        texts({0: 0.0}, 150, 0, stratum="a", words=lambda _: long)
+        + texts({0: 0.0}, 150, 1, stratum="b", words=lambda _: short),
+        texts({0: 1.0}, 150, 2, stratum="c", words=lambda _: long)
+        + texts({0: 1.0}, 150, 3, stratum="d", words=lambda _: short),
+        texts({0: 0.0}, 300, 4, stratum="e", words=lambda _: short),
+        texts({0: 1.0}, 300, 5, stratum="f", words=lambda _: short),
+    ]
+    corpora = [counted(each, vocabulary) for each in made]
+    rows = table(corpora, frequent_words(corpora[:2]))
+    owner = np.repeat(np.arange(4), 300)
+    tool = instrument(rows, owner == 0, [owner == 1], 20, 0)
+    assert tool is not None
+    human, machine = read(tool, rows.hosts, [owner == 2, owner == 3], 0)
+    assert human.value == pytest.approx(0, abs=0.06)
+    assert machine.value == pytest.approx(1, abs=0.06)
 
 
 def test_a_panel_has_the_hosts_with_texts_on_both_sides_in_a_stratum() -> None:
