@@ -22,6 +22,7 @@ from query.explorer.addresses import domain_page, host_page, url_page
 from query.explorer.draw.fields import fields
 from query.explorer.draw.line import line
 from query.explorer.draw.months import months
+from query.explorer.draw.share import share
 from query.explorer.draw.words import words
 from query.explorer.page import Address, Answer, Page, to
 
@@ -241,7 +242,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "grades": GRADES, "count_of": count_of, "percent": _percent, "months": months, "time_line": line,
         "address": to, "word_diff": words, "url_page": url_page, "host_page": host_page, "domain_page": domain_page,
-        "host_of": host_of,
+        "host_of": host_of, "share": share,
         "fields": fields, "ungraded": _ungraded,
     }  # fmt: skip
     return environment

@@ -94,6 +94,5 @@ def test_a_thread_that_steps_back_takes_the_threads_of_its_connections_with_it_a
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert len(seen) >= 3
-    assert min(seen) > before
+    assert sum(each > before for each in seen) >= 3  # others may have started threads meanwhile
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
