@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from archive.progress import Reporter, RichReporter
     from archive.witness.run import WitnessResult, witness
     from collapse import CollapseResult, collapse
+    from collapse.probe import ProbeResult, probe
     from crawler.result import CrawlResult
     from crawler.run import crawl
     from index.certify import CertifyResult, certify
@@ -63,6 +64,7 @@ _FROM = {
     "export": "query.export.run",
     "verify": "query.verify.run",
     "collapse": "collapse",
+    "probe": "collapse.probe",
     "stats": "query",
     "show": "query",
     "lookup": "query.lookup",
@@ -87,6 +89,7 @@ _FROM = {
     "ExportResult": "query.export.run",
     "VerifyResult": "query.verify.run",
     "CollapseResult": "collapse",
+    "ProbeResult": "collapse.probe",
     "Stats": "query",
     "History": "query",
     "LookupResult": "query.lookup",
@@ -139,6 +142,7 @@ __all__ = [
     "PassageIndex",
     "PlanResult",
     "Preview",
+    "ProbeResult",
     "QualityResult",
     "Reporter",
     "RetractResult",
@@ -171,6 +175,7 @@ __all__ = [
     "passages",
     "plan",
     "preview",
+    "probe",
     "quality",
     "query",
     "retract",
