@@ -29,8 +29,8 @@ _LEFT = 0.5
 class Division:
     """Texts that are compared: of half `x` of A, of its other half `y`, and of B, as many each.
 
-    Models are fitted on `fit` and tried on `held`, both of `x`, and on as many of `y` and `b`. All are rows of both sets,
-    those of B after those of A.
+    Models are fitted on `fit` and tried on `held`, both of `x`, and on as many of `y` and `b`. All are rows of both
+    sets, those of B after those of A.
     """
 
     x: Rows
@@ -100,8 +100,23 @@ def _halves(pair: Pair, strata: Strata, rng: Generator) -> tuple[Rows, Rows, Row
     is_x = halved(pair.a.sites, rng)
     x, y = np.flatnonzero(is_x), np.flatnonzero(~is_x)
     b = np.flatnonzero(~np.isin(pair.b.sites, pair.a.sites[x]))
+    if pair.by == "site":
+        size = min(map(len, (x, y, b)))
+        x, y = (rows[_some_sites(pair.a.sites[rows], size, rng)] for rows in (x, y))
+        b = b[_some_sites(pair.b.sites[b], size, rng)]
     counts = [np.bincount(each, minlength=strata.count) for each in (strata.a[x], strata.a[y], strata.b[b])]
     return x, y, b, np.minimum.reduce(counts)
+
+
+def _some_sites(sites: NDArray[np.int64], size: int, rng: Generator) -> NDArray[np.bool_]:
+    """Draw sites until they have so many texts.
+
+    Texts of one site are alike. So as many texts must be of about as many sites on each side.
+    """
+    known, numbers = np.unique(sites, return_inverse=True)
+    order = rng.permutation(len(known))
+    before = np.cumsum(np.bincount(numbers)[order]) - np.bincount(numbers)[order]
+    return np.isin(numbers, order[before < size])
 
 
 def halved(sites: NDArray[np.int64], rng: Generator) -> NDArray[np.bool_]:

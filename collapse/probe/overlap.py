@@ -21,7 +21,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.preprocessing import normalize
 
 #: The share of shingles from which two texts count as one, and from which they are kept on the same side.
-SAME, LINKED = 0.5, 0.1
+SAME, LINKED = 0.5, 0.2
 _WORDS = 5
 #: A run of letters and digits; or a letter of a script that has no spaces.
 _TOKEN = r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+"
@@ -34,11 +34,12 @@ _COMMON, _ALIKE = 0.05, 0.1
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Pairs of texts that share at least `LINKED` of the shingles of the shorter one; left < right."""
+    """Pairs of texts that share words; left < right."""
 
     left: NDArray[np.int64]
     right: NDArray[np.int64]
-    share: NDArray[np.float64]
+    is_same: NDArray[np.bool_]  #: they share at least `SAME` of the shorter one's shingles
+    is_linked: NDArray[np.bool_]  #: at least `LINKED`, phrases apart
 
 
 def shared_pairs(texts: Sequence[str]) -> Pairs:
@@ -48,16 +49,17 @@ def shared_pairs(texts: Sequence[str]) -> Pairs:
     frequency = np.bincount(shingles.indices, minlength=shingles.shape[1])
     few = shingles[:, (frequency > 1) & (frequency <= _FEW)]
     many = shingles[:, frequency > _FEW]
-    found = _found(few, few.T.tocsr(), sizes, True) + _found(many, _firsts(many).T.tocsr(), sizes, False)
-    pairs = np.concatenate([np.empty((0, 3)), *found])
+    rare = _found(few, few.T.tocsr(), sizes, True)
+    common = _found(many, _firsts(many).T.tocsr(), sizes, False)
+    pairs = np.concatenate([np.empty((0, 3)), *rare, *common])
+    is_rare = np.arange(len(pairs)) < sum(map(len, rare))
     left, right = pairs[:, :2].min(1).astype(np.int64), pairs[:, :2].max(1).astype(np.int64)
     key, row = np.unique(left * len(texts) + right, return_inverse=True)
-    shared = np.zeros(len(key))
-    np.add.at(shared, row, pairs[:, 2])  # few and many
+    shared = np.bincount(row, pairs[:, 2], len(key))
+    rarely = np.bincount(row, pairs[:, 2] * is_rare, len(key))
     left, right = key // len(texts), key % len(texts)
-    share = shared / np.minimum(sizes[left], sizes[right])
-    near = share >= LINKED
-    return Pairs(left[near], right[near], share[near])
+    least = np.minimum(sizes[left], sizes[right])
+    return Pairs(left, right, shared >= SAME * least, rarely >= LINKED * least)
 
 
 def twins(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

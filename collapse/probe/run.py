@@ -15,7 +15,7 @@ from archive.progress import Reporter
 from archive.records.rows import Columns
 from archive.show import count_of
 from collapse.corpus import Corpus, Document, Style, read
-from collapse.probe.draws import Division, Strata, dealt, divisions, strata
+from collapse.probe.draws import Strata, dealt, divisions, strata
 from collapse.probe.judge import judge, summary
 from collapse.probe.measure import Data
 from collapse.probe.page import write
@@ -139,10 +139,11 @@ def compare(a: Corpus, b: Corpus, settings: Settings, reporter: Reporter) -> Pro
     for division, seed in zip(drawn, seeds, strict=True):
         measured.append(data.measure(division, seed))
         reporter.advance(1, 0)
+    used = np.unique(np.concatenate([rows for each in drawn for rows in (each.x, each.y, each.b)]))
     probes = judge(measured, {} if settings.encoder else {AUC_VECTORS: _no_encoder()})
     return ProbeResult(
-        a=_use(a, len(listed[0]), pair.a, pair.left_out[0], names[0], drawn, layers),
-        b=_use(b, len(listed[1]), pair.b, pair.left_out[1], names[1], drawn, layers),
+        a=_use(a, names[0], len(listed[0]), pair.a, pair.left_out[0], int((used < len(pair.a)).sum())),
+        b=_use(b, names[1], len(listed[1]), pair.b, pair.left_out[1], int((used >= len(pair.a)).sum())),
         same=same,
         texts=size,
         words=pair.words,
@@ -169,17 +170,14 @@ def _divided(documents: Sequence[Document], seed: int) -> tuple[list[Document], 
     return [each for each, is_b in taken if not is_b], [each for each, is_b in taken if is_b]
 
 
-def _use(
-    corpus: Corpus, read: int, texts: Texts, left_out: Mapping[str, int], name: str, drawn: Sequence[Division],
-    strata: Strata,
-) -> SetUse:  # fmt: skip
+def _use(corpus: Corpus, name: str, read: int, texts: Texts, left_out: Mapping[str, int], drawn: int) -> SetUse:
     return SetUse(
         name=name,
         texts=read,
         usable=len(texts),
         sites=texts.site_count,
         left_out=dict(left_out),
-        unmatched=0,
+        unmatched=len(texts) - drawn,
         rejects=corpus.reading.rejects,
         is_sample=corpus.reading.is_sample,
     )

@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from archive.errors import CollapseError
 from archive.show import count_of
 from collapse.corpus import Corpus, Document
-from collapse.probe.overlap import LINKED, SAME, Pairs, shared_pairs, twins
+from collapse.probe.overlap import Pairs, shared_pairs, twins
 from collapse.probe.results import Unit
 
 #: A run of other characters than white space, at most so long; or a letter of a script that has no spaces.
@@ -156,8 +156,7 @@ def _parts(sizes: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def _each_once(pairs: Pairs, sizes: Sequence[int], left_out: tuple[Counter[str], Counter[str]]) -> NDArray[np.bool_]:
     """Return which texts are used: none that the other set shares, and of those alike in one set, the first."""
     is_a = np.arange(sum(sizes)) < sizes[0]
-    same = pairs.share >= SAME
-    left, right = pairs.left[same], pairs.right[same]
+    left, right = pairs.left[pairs.is_same], pairs.right[pairs.is_same]
     usable = np.ones(len(is_a), np.bool_)
     across = is_a[left] != is_a[right]
     usable[left[across]] = usable[right[across]] = False
@@ -187,7 +186,7 @@ def _sites(cuts: Sequence[_Cut], usable: NDArray[np.bool_], rows: NDArray[np.int
 def _numbers(cuts: Sequence[_Cut], pairs: Pairs, usable: NDArray[np.bool_], by: Unit) -> tuple[NDArray[np.int64], int]:
     """Number the sites; and count the texts without one that are kept together because they share words or subject."""
     named = np.array([by == "site" and cut.site is not None for cut in cuts], np.bool_)
-    linked = (pairs.share >= LINKED) & ~named[pairs.left] & ~named[pairs.right]
+    linked = (pairs.is_same | pairs.is_linked) & ~named[pairs.left] & ~named[pairs.right]
     left, right = pairs.left[linked], pairs.right[linked]
     if by == "text":
         rows = np.flatnonzero(usable)

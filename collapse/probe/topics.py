@@ -38,12 +38,12 @@ def differing(
 
 
 def _words(vocabulary: Vocabulary, rows: NDArray[np.int64], inside: NDArray[np.bool_]) -> tuple[str, ...]:
-    """Return the words whose share of the texts inside is most above that of all, weighed by that share (c-TF-IDF)."""
+    """Return the words that the texts inside have oftener than all, weighed by their share and the log of the lift."""
     if not inside.any():
         return ()
-    all_ = np.asarray(vocabulary.words[rows].sum(0)).ravel()
+    every = np.asarray(vocabulary.words[rows].sum(0)).ravel() / len(rows)
     within = np.asarray(vocabulary.words[rows[inside]].sum(0)).ravel() / inside.sum()
-    weight = within * np.log1p(len(rows) / np.maximum(all_, 1))
+    weight = within * np.log(np.maximum(within, 1e-12) / np.maximum(every, 1e-12))
     weight[[len(word) < 3 for word in vocabulary.spelled]] = 0
     order = np.argsort(-weight, kind="stable")[:_WORDS]
     return tuple(vocabulary.spelled[column] for column in order if weight[column] > 0)
