@@ -63,7 +63,7 @@ def page(result: ProbeResult) -> str:
 
 LEGEND = (
     "A: texts of A that nothing was fitted on. B: as many texts of B. B | A: the AUC, or B less A. A | A: the same "
-    "where both sides are halves of A; 95 % of such values are expected between these two."
+    "where both sides are halves of A, on average; if B is more of A, B | A is within the range in 95 % of cases."
 )
 
 
@@ -98,7 +98,7 @@ def cells(probe: Probe) -> tuple[str, str, str, str, str, str]:
     return number(probe, probe.a), number(probe, probe.b), value, number(probe, probe.null), spread, outside
 
 
-HEAD = ("measure", "A", "B", "B | A (95 %)", "A | A", "95 % of A | A", "")
+HEAD = ("measure", "A", "B", "B | A (95 %)", "A | A", "range of 95 %", "")
 
 
 def _measures(result: ProbeResult) -> Html:

@@ -36,7 +36,7 @@ class Probe:
     low: float | None  #: 95 % interval of an AUC; None for other measures
     high: float | None
     null: float | None  #: the mean of the same value where both sides are halves of A
-    null_low: float | None  #: where 95 % of such values are expected
+    null_low: float | None  #: where `value` is expected in 95 % of cases if B's texts are more of A's
     null_high: float | None
     null_values: tuple[float, ...]  #: one for each division of A
     outside: bool | None  #: whether `value` is outside of null_low to null_high; None: not measured

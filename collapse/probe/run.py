@@ -16,7 +16,7 @@ from archive.records.rows import Columns
 from archive.show import count_of
 from collapse.corpus import Corpus, Document, Style, read
 from collapse.probe.draws import Strata, dealt, divisions, strata
-from collapse.probe.judge import judge, summary
+from collapse.probe.judge import Sizes, judge, summary
 from collapse.probe.measure import Data
 from collapse.probe.page import write
 from collapse.probe.results import ProbeResult, SetUse
@@ -140,10 +140,12 @@ def compare(a: Corpus, b: Corpus, settings: Settings, reporter: Reporter) -> Pro
         measured.append(data.measure(division, seed))
         reporter.advance(1, 0)
     used = np.unique(np.concatenate([rows for each in drawn for rows in (each.x, each.y, each.b)]))
-    probes = judge(measured, {} if settings.encoder else {AUC_VECTORS: _no_encoder()})
+    used_a, used_b = int((used < len(pair.a)).sum()), int((used >= len(pair.a)).sum())
+    sizes = Sizes(used_a, used_b, size, len(drawn[0].held))
+    probes = judge(measured, sizes, {} if settings.encoder else {AUC_VECTORS: _no_encoder()})
     return ProbeResult(
-        a=_use(a, names[0], len(listed[0]), pair.a, pair.left_out[0], int((used < len(pair.a)).sum())),
-        b=_use(b, names[1], len(listed[1]), pair.b, pair.left_out[1], int((used >= len(pair.a)).sum())),
+        a=_use(a, names[0], len(listed[0]), pair.a, pair.left_out[0], used_a),
+        b=_use(b, names[1], len(listed[1]), pair.b, pair.left_out[1], used_b),
         same=same,
         texts=size,
         words=pair.words,
