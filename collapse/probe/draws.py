@@ -17,11 +17,11 @@ from collapse.probe.results import Period
 from collapse.probe.texts import Pair, Texts
 
 Rows = NDArray[np.int64]
-#: Classes of length, with about as many texts of both sets each.
-_LENGTHS = 5
+#: Classes of length that are tried, with about as many texts of both sets in each.
+_LENGTHS = (5, 3, 2, 1)
 #: The periods that are tried, the finest first, and their months.
 _PERIODS: tuple[tuple[Period, int], ...] = (("month", 1), ("quarter", 3), ("year", 12))
-#: A period is taken if so many of the texts that could be compared without periods can be compared within it.
+#: Classes are taken if so many of the texts that could be compared without them can be compared within them.
 _LEFT = 0.5
 
 
@@ -46,6 +46,7 @@ class Division:
 class Strata:
     """The class of length and period of each text, as one number."""
 
+    lengths: int  #: classes of length
     period: Period | None
     a: NDArray[np.int64]
     b: NDArray[np.int64]
@@ -56,18 +57,24 @@ class Strata:
 
 
 def strata(pair: Pair) -> Strata:
-    """Choose the finest period for which enough texts remain."""
-    edges = np.quantile(np.concatenate([pair.a.lengths, pair.b.lengths]), np.linspace(0, 1, _LENGTHS + 1)[1:-1])
-    coarse = Strata(
-        None, np.searchsorted(edges, pair.a.lengths, "right"), np.searchsorted(edges, pair.b.lengths, "right")
-    )
+    """Choose the finest classes of length, and then the finest period, for which enough texts remain."""
+    for classes in _LENGTHS:
+        coarse = _by_length(pair, classes)
+        if _matched(coarse) >= _LEFT * min(len(pair.a) // 2, len(pair.b)):
+            break
     if not ((pair.a.months >= 0).any() and (pair.b.months >= 0).any()):
         return coarse
     for period, months in _PERIODS:
-        fine = Strata(period, *_numbered(coarse, _periods(pair.a, months), _periods(pair.b, months)))
+        numbered = _numbered(coarse, _periods(pair.a, months), _periods(pair.b, months))
+        fine = Strata(coarse.lengths, period, *numbered)
         if _matched(fine) >= _LEFT * _matched(coarse):
             return fine
     return coarse
+
+
+def _by_length(pair: Pair, classes: int) -> Strata:
+    edges = np.quantile(np.concatenate([pair.a.lengths, pair.b.lengths]), np.linspace(0, 1, classes + 1)[1:-1])
+    return Strata(classes, None, *(np.searchsorted(edges, each.lengths, "right") for each in (pair.a, pair.b)))
 
 
 def divisions(pair: Pair, strata: Strata, count: int, rng: Generator) -> list[Division]:

@@ -18,16 +18,17 @@ _TOKEN = r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+"
 def grams(texts: Sequence[str]) -> csr_matrix:
     """Return what the classifier reads: words, pairs of words, and three or four letters in a row inside of words.
 
-    Each of the two kinds has length 1 in each text, so that neither hides the other.
+    Each of the two kinds has length 1 in each text, so that neither hides the other. What one text alone has is left
+    out: no other can be recognised by it.
     """
     words = _hashed(texts, n_features=_GRAMS, ngram_range=(1, 2), token_pattern=_TOKEN)
     letters = _hashed(texts, n_features=_GRAMS, ngram_range=(3, 4), analyzer="char_wb")
-    return hstack([_damped(words), _damped(letters)], format="csr", dtype=np.float32)
+    return hstack([_of(_damped(each), 2) for each in (words, letters)], format="csr", dtype=np.float32)
 
 
 def words(texts: Sequence[str]) -> csr_matrix:
     """Return how often a text has each hashed word, damped."""
-    return _damped(_hashed(texts, n_features=_WORDS, token_pattern=_TOKEN))
+    return _of(_damped(_hashed(texts, n_features=_WORDS, token_pattern=_TOKEN)), 1)
 
 
 def vectors(texts: Sequence[str], name: str, done: Callable[[int], None]) -> tuple[str, NDArray[np.float32]]:
@@ -53,6 +54,11 @@ def vectors(texts: Sequence[str], name: str, done: Callable[[int], None]) -> tup
 
 def _hashed(texts: Sequence[str], **options: Any) -> csr_matrix:
     return HashingVectorizer(norm=None, alternate_sign=False, dtype=np.float32, **options).transform(texts)
+
+
+def _of(counts: csr_matrix, texts: int) -> csr_matrix:
+    """Keep the columns that so many texts have."""
+    return counts[:, np.bincount(counts.indices, minlength=counts.shape[1]) >= texts]
 
 
 def _damped(counts: csr_matrix) -> csr_matrix:

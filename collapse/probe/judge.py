@@ -21,11 +21,13 @@ from scipy.stats import t
 from collapse.probe.classifier import Auc
 from collapse.probe.measure import Measured
 from collapse.probe.results import Probe
-from collapse.probe.wording import AUC_GRAMS, AUC_VECTORS, MEASURES
+from collapse.probe.wording import AUC_GRAMS, AUC_VECTORS, MEASURES, RATES
 
 #: Digits after the point: other machines differ in the last ones.
 _DIGITS = 6
 _LEVEL, _CHANCE = 0.95, 0.5
+#: Occurrences on one side that may be chance where the other side has none (95 %, Poisson).
+_FEW = 3
 #: Values that differ by less are equal.
 _EQUAL = 1e-9
 
@@ -38,6 +40,7 @@ class Sizes:
     b: int
     side: int
     held: int
+    words: int  #: of a text
 
     def left(self, size: int, divisions: int) -> float:
         """Return the part of the variance of a value of so many texts that is left in the mean over the divisions."""
@@ -99,6 +102,9 @@ def _difference(code: str, measured: Sequence[Measured], sizes: Sizes) -> Probe:
         return _unmeasured(code, "one of the sets has nothing that it measures")
     null = list(y - held)
     limits = expected(null, 0.0, sizes.left(sizes.held, len(measured)))
+    if code in RATES:  # where A has next to none, its halves do not vary
+        least = _FEW * 1_000 / (sizes.held * sizes.words)
+        limits = min(limits[0], -least), max(limits[1], least)
     return _probe(code, float(held.mean()), float(b.mean()), float((b - held).mean()), null, limits, (None, None))
 
 

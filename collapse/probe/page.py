@@ -70,11 +70,12 @@ LEGEND = (
 def how(result: ProbeResult) -> str:
     """Say what was compared with what."""
     unit = "site" if result.by == "site" else "text"
-    time = f", and of the same {result.period}s" if result.period else ""
+    drawn = [*(["lengths"] if result.lengths > 1 else []), *([f"{result.period}s"] if result.period else [])]
+    same_as = f", drawn of the same {' and '.join(drawn)}" if drawn else ""
     same = "A and B are the same set: a third of it was compared with the rest. " if result.same else ""
     return (
         f"{same}{count_of(result.texts, 'text')} on each side of a comparison, each the first {result.words} words "
-        f"of a text; of the same lengths{time}. No {unit} is on two sides. A was divided into halves "
+        f"of a text{same_as}. No {unit} is on two sides. A was divided into halves "
         f"{result.divisions} times."
     )
 

@@ -64,6 +64,7 @@ class ProbeResult:
     texts: int  #: on each side of a comparison
     words: int  #: of each text, the first ones
     by: Unit  #: what is never on two sides: a site, or a text with those that share words with it
+    lengths: int  #: classes of length within which texts are drawn; 1: without regard to their lengths before the cut
     period: Period | None  #: within which texts are drawn; None: without regard to dates
     divisions: int  #: how often A was divided into halves
     encoder: str | None  #: whose vectors were used

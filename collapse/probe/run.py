@@ -141,7 +141,7 @@ def compare(a: Corpus, b: Corpus, settings: Settings, reporter: Reporter) -> Pro
         reporter.advance(1, 0)
     used = np.unique(np.concatenate([rows for each in drawn for rows in (each.x, each.y, each.b)]))
     used_a, used_b = int((used < len(pair.a)).sum()), int((used >= len(pair.a)).sum())
-    sizes = Sizes(used_a, used_b, size, len(drawn[0].held))
+    sizes = Sizes(used_a, used_b, size, len(drawn[0].held), pair.words)
     probes = judge(measured, sizes, {} if settings.encoder else {AUC_VECTORS: _no_encoder()})
     return ProbeResult(
         a=_use(a, names[0], len(listed[0]), pair.a, pair.left_out[0], used_a),
@@ -150,6 +150,7 @@ def compare(a: Corpus, b: Corpus, settings: Settings, reporter: Reporter) -> Pro
         texts=size,
         words=pair.words,
         by=pair.by,
+        lengths=layers.lengths,
         period=layers.period,
         divisions=len(drawn),
         encoder=data.encoder,
@@ -199,6 +200,8 @@ def _warnings(pair: Pair, strata: Strata, same: bool, names: tuple[str, str]) ->
             f"Fewer than {SITES} sites are known of a set, so each text counts as a site of its own: what a few sites "
             "or writers have in common looks like a difference of the sets, and the intervals are too narrow for that."
         )
+    if strata.lengths == 1:
+        yield "The sets have too few texts of the same lengths: what the numbers show may be how longer texts are."
     if strata.period is None and min(dated) > 0:
         yield "The sets have too few dates in common: what the numbers show may be the time between them."
     if strata.period is None and min(dated) == 0:

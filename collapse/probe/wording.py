@@ -16,6 +16,9 @@ class Wording:
 
 AUC_GRAMS, AUC_VECTORS = "classifier-ngrams", "classifier-vectors"
 
+#: Measures that count occurrences.
+RATES = ("names", "numbers", "links")
+
 MEASURES: dict[str, Wording] = {
     AUC_GRAMS: Wording(
         "A classifier on n-grams",
