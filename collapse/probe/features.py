@@ -49,7 +49,7 @@ def vectors(texts: Sequence[str], name: str, done: Callable[[int], None]) -> tup
     for windows, found in encode(texts, Tokens(encoder), model, done):
         np.add.at(sums, start + np.asarray(windows.text), found)
         start += windows.texts
-    return encoder.name, normalize(sums)  # a text without a token is zeros
+    return encoder.id, normalize(sums)  # a text without a token is zeros
 
 
 def _hashed(texts: Sequence[str], **options: Any) -> csr_matrix:
