@@ -8,7 +8,19 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from collapse.probe.results import Probe, ProbeResult, SetUse, Topic
-from collapse.probe.run import probe
+
+if TYPE_CHECKING:
+    from collapse.probe.run import probe
 
 __all__ = ["Probe", "ProbeResult", "SetUse", "Topic", "probe"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `probe` when it is used, so that the command line shows its help without scikit-learn."""
+    if name == "probe":
+        return import_module("collapse.probe.run").probe
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

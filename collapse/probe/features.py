@@ -11,6 +11,8 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.preprocessing import normalize
 
+from archive.extras import require
+
 _GRAMS, _WORDS = 1 << 18, 1 << 15
 _TOKEN = r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+"
 
@@ -37,6 +39,7 @@ def vectors(texts: Sequence[str], name: str, done: Callable[[int], None]) -> tup
     Raises:
         ArchiveError: there is no such encoder, or it does not run.
     """
+    require("archive probe --encoder", "embed", "torch", "transformers", "tokenizers")
     from index.embeddings.encode import encode
     from index.embeddings.encoder import open_encoder
     from index.embeddings.model import Model, open_device
