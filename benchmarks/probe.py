@@ -41,19 +41,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["null", "sets", "vectors", "speed"])
     parser.add_argument("data", type=Path)
+    parser.add_argument("--by", choices=["site", "text"], action="append", help="for null; both by default")
     parser.add_argument("--draws", type=int, default=100)
     parser.add_argument("--divisions", type=int, default=10)
     parser.add_argument("--encoder")
     parser.add_argument("--texts", type=int, default=10_000)
     given = parser.parse_args()
     if given.what == "null":
-        for name, draws in (("sites", _sites(given.data)), ("texts", _texts(given.data))):
-            null(name, draws, given.draws, given.divisions, None)
+        for by in given.by or ["site", "text"]:
+            null(by, (_sites if by == "site" else _texts)(given.data), given.draws, given.divisions, None)
     elif given.what == "sets":
         sets(given.data, given.divisions, None)
     elif given.what == "vectors":
         keep_vectors()
-        null("texts", _texts(given.data, 400), given.draws, given.divisions, given.encoder)
+        null("text", _texts(given.data, 400), given.draws, given.divisions, given.encoder)
         sets(given.data, given.divisions, given.encoder)
     else:
         speed(given.data, given.texts, given.divisions)

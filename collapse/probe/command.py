@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from archive.cli import complete_file, complete_folder
 from archive.extras import require
 
-if TYPE_CHECKING:
-    from collapse.probe.results import ProbeResult
-
 _STYLES = ["auto", "file", "heading", "blank-line", "line"]
-#: The least width of the table.
-_WIDTH = 120
 
 
 @click.command("probe")
@@ -60,45 +55,13 @@ def command(a: str, b: str, as_json: bool, quiet: bool, **options: Any) -> None:
     from archive.show import json_text
     from collapse.corpus.tally import EXPECTED
     from collapse.probe.run import probe
+    from collapse.probe.show import show
 
     with RichReporter(quiet or as_json) as reporter:
         result = probe(a, b, reporter=reporter, **options)
     if as_json:
         click.echo(json_text(result))
     else:
-        _show(result)
+        show(result)
     if (result.a.rejects.keys() | result.b.rejects.keys()) - EXPECTED:
         sys.exit(1)
-
-
-def _show(result: ProbeResult) -> None:
-    from rich import box
-    from rich.table import Table
-
-    from archive.errors import visible_line
-    from archive.show import OutConsole
-    from collapse.probe.page import HEAD, LEGEND, cells, how
-
-    console = OutConsole()
-    console.width = max(console.width, _WIDTH)
-    for name, each in (("A", result.a), ("B", result.b)):
-        lost = "".join(f", {count:,} {reason}" for reason, count in each.left_out.items())
-        damage = "".join(f", {count:,} {reason}" for reason, count in each.rejects.items())
-        console.print(
-            f"{name}: {visible_line(each.name)}: {each.usable:,} usable of {each.texts:,} texts{lost}{damage}",
-            markup=False, highlight=False,
-        )  # fmt: skip
-    console.print(how(result), markup=False, highlight=False)
-    shown = Table(box=box.SIMPLE_HEAD)
-    for column, title in enumerate(HEAD):
-        shown.add_column(title, justify="right" if 0 < column < 6 else "left")
-    for probe in result.probes:
-        shown.add_row(f"{probe.title}, {probe.unit}", *cells(probe))
-    console.print(shown)
-    for topic in result.thin[:5]:
-        words = visible_line(", ".join(topic.words))
-        console.print(f"less in B: {words}: {topic.a:.1%} of A, {topic.b:.1%} of B", markup=False, highlight=False)
-    for line in (LEGEND, result.summary, *result.warnings, *result.limits):
-        console.print(line, markup=False, highlight=False)
-    if result.report:
-        click.echo(result.report)

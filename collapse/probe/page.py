@@ -9,10 +9,10 @@ from pathlib import Path
 from archive.atomic import disk_error_line
 from archive.errors import CollapseError
 from archive.owned import Owned
-from archive.show import count_of, json_text
-from collapse.probe.results import Probe, ProbeResult, SetUse, Topic
+from archive.show import json_text
+from collapse.probe.results import ProbeResult, SetUse, Topic
+from collapse.probe.table import HEAD, LEGEND, cells, how
 from collapse.probe.texts import REASONS
-from collapse.probe.wording import MEASURES
 from collapse.report.markup import Html, join, paragraph, safe, section, table, tag
 from collapse.report.style import CSS
 
@@ -61,54 +61,15 @@ def page(result: ProbeResult) -> str:
     )
 
 
-LEGEND = (
-    "A: texts of A that nothing was fitted on. B: as many texts of B. B | A: the AUC, or B less A. A | A: the same "
-    "where both sides are halves of A, on average; if B is more of A, B | A is within the range in 95 % of cases."
-)
-
-
-def how(result: ProbeResult) -> str:
-    """Say what was compared with what."""
-    unit = "site" if result.by == "site" else "text"
-    drawn = [*(["lengths"] if result.lengths > 1 else []), *([f"{result.period}s"] if result.period else [])]
-    same_as = f", drawn of the same {' and '.join(drawn)}" if drawn else ""
-    same = "A and B are the same set: a third of it was compared with the rest. " if result.same else ""
-    return (
-        f"{same}{count_of(result.texts, 'text')} on each side of a comparison, each the first {result.words} words "
-        f"of a text{same_as}. No {unit} is on two sides. A was divided into halves "
-        f"{result.divisions} times."
-    )
-
-
-def number(probe: Probe, value: float | None) -> str:
-    """Write a value as its measure is written."""
-    return "" if value is None else f"{value:.{MEASURES[probe.code].digits}f}"
-
-
-def cells(probe: Probe) -> tuple[str, str, str, str, str, str]:
-    """Return A, B, the difference, the mean and the range of the halves of A, and whether B is outside."""
-    if probe.not_run is not None:
-        return "", "", "", "", "", f"not run: {probe.not_run}"
-    value = number(probe, probe.value)
-    if probe.low is not None:
-        value += f" ({number(probe, probe.low)} to {number(probe, probe.high)})"
-    elif probe.value is not None and probe.value >= 0:
-        value = f"+{value}"
-    spread = f"{number(probe, probe.null_low)} to {number(probe, probe.null_high)}"
-    outside = "outside" if probe.outside else "inside"
-    return number(probe, probe.a), number(probe, probe.b), value, number(probe, probe.null), spread, outside
-
-
-HEAD = ("measure", "A", "B", "B | A (95 %)", "A | A", "range of 95 %", "")
-
-
 def _measures(result: ProbeResult) -> Html:
     rows = []
     for probe in result.probes:
         *numbers, verdict = cells(probe)
         kind = "open" if probe.outside is None else "yes" if probe.outside else "no"
-        rows.append((f"{probe.title}, {probe.unit}", *numbers, tag("span", verdict, kind)))
-    return table(HEAD, rows, range(1, 6))
+        title = Html(f"{safe(probe.title)} <span class='small'>{safe(probe.code)}</span>")
+        why = f"{verdict}: {probe.not_run}" if probe.not_run else verdict
+        rows.append((title, probe.unit, *numbers, tag("span", why, kind)))
+    return table(HEAD, rows, range(2, 7))
 
 
 def _meanings(result: ProbeResult) -> Html:
@@ -122,8 +83,12 @@ def _topics(topics: tuple[Topic, ...]) -> Html:
 
 
 def _sets(result: ProbeResult) -> Html:
-    rows = [(name, each.name, f"{each.texts:,}", f"{each.usable:,}", f"{each.sites:,}") for name, each in _both(result)]
-    return table(("", "set", "texts read", "usable", "sites"), rows, (2, 3, 4))
+    rows = [
+        (name, each.name, *(f"{count:,}" for count in (each.texts, each.usable, each.unmatched, each.sites)))
+        for name, each in _both(result)
+    ]
+    head = ("", "set", "texts read", "usable", "of these in no comparison", "sites")
+    return table(head, rows, (2, 3, 4, 5))
 
 
 def _left_out(result: ProbeResult) -> Html:

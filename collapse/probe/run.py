@@ -15,7 +15,7 @@ from archive.progress import Reporter
 from archive.records.rows import Columns
 from archive.show import count_of
 from collapse.corpus import Corpus, Document, Style, read
-from collapse.probe.draws import Strata, dealt, divisions, strata
+from collapse.probe.draws import Division, Strata, dealt, divisions, strata
 from collapse.probe.judge import Sizes, judge, summary
 from collapse.probe.measure import Data
 from collapse.probe.page import write
@@ -159,7 +159,7 @@ def compare(a: Corpus, b: Corpus, settings: Settings, reporter: Reporter) -> Pro
         thin=measured[0].thin,
         thick=measured[0].thick,
         summary=summary(probes),
-        warnings=tuple(_warnings(pair, layers, same, names)),
+        warnings=tuple(_warnings(pair, layers, drawn, names)),
         limits=LIMITS,
     )
 
@@ -192,13 +192,23 @@ def _no_encoder() -> str:
     return "name an encoder with --encoder"
 
 
-def _warnings(pair: Pair, strata: Strata, same: bool, names: tuple[str, str]) -> Iterator[str]:
+def _warnings(pair: Pair, strata: Strata, drawn: Sequence[Division], names: tuple[str, str]) -> Iterator[str]:
     """Yield what a reader must know of these two sets."""
     dated = [float((texts.months >= 0).mean()) for texts in (pair.a, pair.b)]
     if pair.by == "text":
         yield (
             f"Fewer than {SITES} sites are known of a set, so each text counts as a site of its own: what a few sites "
             "or writers have in common looks like a difference of the sets, and the intervals are too narrow for that."
+        )
+    sites = np.concatenate([pair.a.sites, pair.b.sites])
+    a, b = (
+        np.mean([len(np.unique(sites[rows])) for rows in side])
+        for side in ([each.x for each in drawn], [each.b for each in drawn])
+    )
+    if max(a, b) > 2 * min(a, b):
+        yield (
+            f"The texts of a side are from {a:.0f} sites of A, or {b:.0f} of B: text of fewer sites has fewer subjects and "
+            "words, whatever it is."
         )
     if strata.lengths == 1:
         yield "The sets have too few texts of the same lengths: what the numbers show may be how longer texts are."
