@@ -207,8 +207,8 @@ def _warnings(pair: Pair, strata: Strata, drawn: Sequence[Division], names: tupl
     )
     if max(a, b) > 2 * min(a, b):
         yield (
-            f"The texts of a side are from {a:.0f} sites of A, or {b:.0f} of B: text of fewer sites has fewer subjects and "
-            "words, whatever it is."
+            f"The texts of a side are from {a:.0f} sites of A, or {b:.0f} of B: text of fewer sites has fewer "
+            "subjects and words, whatever it is."
         )
     if strata.lengths == 1:
         yield "The sets have too few texts of the same lengths: what the numbers show may be how longer texts are."

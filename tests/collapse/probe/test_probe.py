@@ -180,3 +180,8 @@ def test_the_folder_holds_the_numbers_of_the_screen_and_a_page_that_needs_no_oth
 def test_a_set_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="nowhere"):
         probe(str(tmp_path / "nowhere"), str(tmp_path / "nowhere"))
+
+
+def test_a_set_of_far_fewer_sites_is_said(tmp_path: Path) -> None:
+    result = compared(tmp_path, rows(13, texts=300, sites=150), rows(13, texts=200, sites=24, name="b"))
+    assert any(warning.startswith("The texts of a side are from") for warning in result.warnings)
