@@ -15,6 +15,7 @@ folds were independent, and the variance is doubled. `benchmarks/probe.py` measu
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.stats import rankdata, t
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from collapse.probe.draws import dealt
@@ -78,7 +80,9 @@ def _scores(known: Any, labels: NDArray[np.bool_], tried: Any) -> NDArray[np.flo
     # the dual form is fast where there are more features than texts; vectors have fewer
     is_wide = known.shape[1] > known.shape[0]
     model = LogisticRegression(solver="liblinear", dual=is_wide, tol=0.01, random_state=0, max_iter=200)
-    return model.fit(known, labels).decision_function(tried)  # type: ignore[no-any-return]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # so many steps are enough
+        return model.fit(known, labels).decision_function(tried)  # type: ignore[no-any-return]
 
 
 def _components(scores: NDArray[np.float64], is_b: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -59,7 +59,7 @@ class Space:
 def fit(features: Any, rows: Rows, seed: int) -> Space:
     """Fit the space on rows of features, sparse counts of words or vectors."""
     seen, weigh = _weighed(features, rows)
-    kept = min(_KEPT, len(rows) // 4, seen.shape[1] - 1)
+    kept = max(min(_KEPT, len(rows) // 4, seen.shape[1] - 1), 1)
     reduction = (TruncatedSVD if issparse(seen) else PCA)(kept, random_state=seed)
     with np.errstate(invalid="ignore", divide="ignore"):  # texts that are all the same have no variance
         reduction.fit(seen)
@@ -70,7 +70,9 @@ def fit(features: Any, rows: Rows, seed: int) -> Space:
     inside = point_of(rows)
     narrow = _autoencoder(inside, seed)
     count = int(np.clip(len(rows) ** 0.5 / 1.5, *_TOPICS))
-    topics = Topics(KMeans(count, n_init=3, random_state=seed).fit(inside), point_of)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different texts than clusters
+        topics = Topics(KMeans(count, n_init=3, random_state=seed).fit(inside), point_of)
     known = topics.shares(rows)
 
     def measure(rows: Rows) -> dict[str, float]:

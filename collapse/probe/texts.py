@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from collapse.probe.results import Unit
 
 #: A run of other characters than white space, at most so long; or a letter of a script that has no spaces.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]{1,40}")
+_LETTER = re.compile(r"[^\W_]")
 #: Words that are counted of a text: lengths are compared up to here.
 _COUNTED = 5_000
 #: The fewest and most words that texts are cut to without `words`, and the share of texts that may be too short.
@@ -56,7 +57,6 @@ class Pair:
     words: int  #: of each text
     by: Unit
     left_out: tuple[Counter[str], Counter[str]]
-    linked: int  #: texts that share some words with another one of either set, where there are no sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +83,24 @@ def prepare(a: Sequence[Document], b: Sequence[Document], words: int | None, mos
     length = words or _common_length(read, names)
     kept: list[list[_Cut]] = []
     for cuts, documents, counts in zip(read, (a, b), left_out, strict=True):
-        long = [_Cut(first_words(cut.text, length), cut.length, cut.month, cut.site) for cut in cuts
-                if cut.length >= length]  # fmt: skip
-        counts["too-short"] = len(cuts) - len(long)
-        counts["over-texts"] = len(documents) - len(cuts) + max(0, len(long) - most)
-        kept.append(long[:most])
+        long = [replace(cut, text=first_words(cut.text, length)) for cut in cuts if cut.length >= length]
+        spelled = [cut for cut in long if _LETTER.search(cut.text)]
+        counts["too-short"], counts["no-letter"] = len(cuts) - len(long), len(long) - len(spelled)
+        counts["over-texts"] = len(documents) - len(cuts) + max(0, len(spelled) - most)
+        kept.append(spelled[:most])
     sizes = [len(cuts) for cuts in kept]
+    for size, name, counts in zip(sizes, names, left_out, strict=True):
+        if not size:
+            raise _too_few(name, 0, length, 1, counts)
     both = kept[0] + kept[1]
     pairs = shared_pairs([cut.text for cut in both])
     usable = _each_once(pairs, sizes, left_out)
     by: Unit = "site" if all(_sites(both, usable, part) >= SITES for part in _parts(sizes)) else "text"
-    sites, linked = _numbers(both, pairs, usable, by)
+    sites = _numbers(both, pairs, usable, by)
     for counts, rows in zip(left_out, _parts(sizes), strict=True):
         _cap_sites(usable, sites, rows, counts)
     ready = [_texts(both, sites, rows[usable[rows]]) for rows in _parts(sizes)]
-    return Pair(ready[0], ready[1], length, by, tuple(+counts for counts in left_out), linked)  # type: ignore[arg-type]
+    return Pair(ready[0], ready[1], length, by, tuple(+counts for counts in left_out))  # type: ignore[arg-type]
 
 
 def documents(corpus: Corpus) -> list[Document]:
@@ -183,8 +186,8 @@ def _sites(cuts: Sequence[_Cut], usable: NDArray[np.bool_], rows: NDArray[np.int
     return len(set(named)) if len(named) * 2 > len(known) else 0
 
 
-def _numbers(cuts: Sequence[_Cut], pairs: Pairs, usable: NDArray[np.bool_], by: Unit) -> tuple[NDArray[np.int64], int]:
-    """Number the sites; and count the texts without one that are kept together because they share words or subject."""
+def _numbers(cuts: Sequence[_Cut], pairs: Pairs, usable: NDArray[np.bool_], by: Unit) -> NDArray[np.int64]:
+    """Number the sites; texts without one are one site if they share words or a subject."""
     named = np.array([by == "site" and cut.site is not None for cut in cuts], np.bool_)
     linked = (pairs.is_same | pairs.is_linked) & ~named[pairs.left] & ~named[pairs.right]
     left, right = pairs.left[linked], pairs.right[linked]
@@ -194,14 +197,13 @@ def _numbers(cuts: Sequence[_Cut], pairs: Pairs, usable: NDArray[np.bool_], by: 
         left, right = np.concatenate([left, rows[alike[0]]]), np.concatenate([right, rows[alike[1]]])
     count, cluster = _connected(len(cuts), left, right)
     numbers: dict[str, int] = {}
-    sites = np.array(
+    return np.array(
         [
             count + numbers.setdefault(cut.site or "", len(numbers)) if is_named else int(cluster[row])
             for row, (cut, is_named) in enumerate(zip(cuts, named, strict=True))
         ],
         np.int64,
     )
-    return sites, len(np.union1d(left, right))
 
 
 def _cap_sites(
@@ -230,6 +232,7 @@ def _texts(cuts: Sequence[_Cut], sites: NDArray[np.int64], rows: NDArray[np.int6
 #: Why a text is left out.
 REASONS = {
     "too-short": "fewer words than texts are cut to",
+    "no-letter": "no letter and no digit in it",
     "over-texts": "more texts than are used (--texts)",
     "in-both": "the other set has the text, or half of its five-word shingles",
     "near-duplicate": "a text before it in the set has half of its five-word shingles",
@@ -245,8 +248,12 @@ def enough(pair: Pair, names: tuple[str, str], least: tuple[int, int]) -> None:
     """
     for texts, name, counts, need in zip((pair.a, pair.b), names, pair.left_out, least, strict=True):
         if len(texts) < need:
-            lost = ", ".join(f"{count} {reason}" for reason, count in counts.items())
-            raise CollapseError(
-                f"{name}: {count_of(len(texts), 'text')} of {pair.words} words that can be compared, and {need} are "
-                f"needed" + (f"; left out: {lost}" if lost else "")
-            )
+            raise _too_few(name, len(texts), pair.words, need, counts)
+
+
+def _too_few(name: str, texts: int, words: int, need: int, counts: Counter[str]) -> CollapseError:
+    lost = ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
+    return CollapseError(
+        f"{name}: {count_of(texts, 'text')} of {words} words that can be compared, and {need} are needed"
+        + (f"; left out: {lost}" if lost else "")
+    )

@@ -126,14 +126,15 @@ def refused(*args: object) -> str:
 @pytest.mark.parametrize(
     "content",
     [b"", b"\n\n", b'{"text": "one text alone"}\n', b"\x00\xff\xfe" * 5_000, b"x" * 10_000_000,
-     b'{"text": "all texts are the same and so there is but one of them to be compared with any other"}\n' * 500],
-    ids=["empty", "blank", "one text", "binary", "a line of 10 MB", "all equal"],
+     b'{"text": "all texts are the same and so there is but one of them to be compared with any other"}\n' * 500,
+     "".join(f'{{"text": "{chr(0x1F600 + n % 60) * (n + 1)} {"! " * 40}"}}\n' for n in range(150)).encode()],
+    ids=["empty", "blank", "one text", "binary", "a line of 10 MB", "all equal", "no letter"],
 )  # fmt: skip
 def test_a_set_that_cannot_be_compared_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     good = write(tmp_path / "good.jsonl", rows(9, texts=120))
     bad = tmp_path / "bad.jsonl"
     bad.write_bytes(content)
-    for words in ((good, bad), (bad, good)):
+    for words in ((good, bad), (bad, good), (bad, bad)):
         assert "bad.jsonl" in refused(*words, "--quiet", "--divisions", 4)
 
 
