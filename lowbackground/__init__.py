@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from archive.witness.run import WitnessResult, witness
     from collapse import CollapseResult, collapse
     from collapse.probe import ProbeResult, probe
+    from collapse.share.results import ShareResult
+    from collapse.share.run import share
     from crawler.result import CrawlResult
     from crawler.run import crawl
     from index.certify import CertifyResult, certify
@@ -64,6 +66,7 @@ _FROM = {
     "export": "query.export.run",
     "verify": "query.verify.run",
     "collapse": "collapse",
+    "share": "collapse.share.run",
     "probe": "collapse.probe",
     "stats": "query",
     "show": "query",
@@ -89,6 +92,7 @@ _FROM = {
     "ExportResult": "query.export.run",
     "VerifyResult": "query.verify.run",
     "CollapseResult": "collapse",
+    "ShareResult": "collapse.share.results",
     "ProbeResult": "collapse.probe",
     "Stats": "query",
     "History": "query",
@@ -148,6 +152,7 @@ __all__ = [
     "RetractResult",
     "RichReporter",
     "SealResult",
+    "ShareResult",
     "Stats",
     "TextPassages",
     "TopicsResult",
@@ -180,6 +185,7 @@ __all__ = [
     "query",
     "retract",
     "seal",
+    "share",
     "show",
     "stats",
     "topics",
