@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from archive.progress import Reporter, RichReporter
     from archive.witness.run import WitnessResult, witness
     from collapse import CollapseResult, collapse
+    from collapse.probe import ProbeResult, probe
+    from collapse.share.results import ShareResult
+    from collapse.share.run import share
     from crawler.result import CrawlResult
     from crawler.run import crawl
     from index.certify import CertifyResult, certify
@@ -63,6 +66,8 @@ _FROM = {
     "export": "query.export.run",
     "verify": "query.verify.run",
     "collapse": "collapse",
+    "share": "collapse.share.run",
+    "probe": "collapse.probe",
     "stats": "query",
     "show": "query",
     "lookup": "query.lookup",
@@ -87,6 +92,8 @@ _FROM = {
     "ExportResult": "query.export.run",
     "VerifyResult": "query.verify.run",
     "CollapseResult": "collapse",
+    "ShareResult": "collapse.share.results",
+    "ProbeResult": "collapse.probe",
     "Stats": "query",
     "History": "query",
     "LookupResult": "query.lookup",
@@ -139,11 +146,13 @@ __all__ = [
     "PassageIndex",
     "PlanResult",
     "Preview",
+    "ProbeResult",
     "QualityResult",
     "Reporter",
     "RetractResult",
     "RichReporter",
     "SealResult",
+    "ShareResult",
     "Stats",
     "TextPassages",
     "TopicsResult",
@@ -171,10 +180,12 @@ __all__ = [
     "passages",
     "plan",
     "preview",
+    "probe",
     "quality",
     "query",
     "retract",
     "seal",
+    "share",
     "show",
     "stats",
     "topics",

@@ -56,8 +56,8 @@ def explore(
         static: the folder: new, empty, or written by this before.
         pages: the most pages that are written, the nearest to the first page.
         size: the most bytes of them.
-        reports: folders in which, and directly in which, results of export, certify and collapse are looked for. By
-            default the current folder, where nobody but this machine looks.
+        reports: folders in which, and directly in which, results of export, certify, collapse and share are looked for.
+            By default the current folder, where nobody but this machine looks.
         reporter: receives the progress of writing.
 
     Returns:
@@ -72,8 +72,8 @@ def explore(
 
     from query.explorer.app import application
     from query.explorer.connections import BoundedProtocol
-    from query.explorer.context import OpenLake
     from query.explorer.guard import Allowed
+    from query.explorer.open_lake import OpenLake
     from query.explorer.pages import overview
     from query.explorer.pages.table import table
     from query.explorer.reports.found import check

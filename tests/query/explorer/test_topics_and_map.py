@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,12 +22,16 @@ from made_vectors import add
 import lowbackground as lb
 from archive.lake import Lake
 from archive.text.normalise import content_id
-from query.explorer.context import OpenLake
+from query.explorer.app import application
+from query.explorer.context import Context
 from query.explorer.draw.fields import DrawnField, fields
+from query.explorer.guard import Allowed
 from query.explorer.map import grid as made
 from query.explorer.map.kept import kept_grid
 from query.explorer.map.project import directions, unit
+from query.explorer.open_lake import OpenLake
 from query.explorer.page import Address
+from query.explorer.pages import map as map_page
 from query.explorer.pages.table import PAGES
 from query.explorer.show import Shown
 
@@ -163,6 +169,36 @@ def test_of_too_many_texts_a_part_is_on_the_map(full: Lake, tmp_path: Path, monk
     assert 20 <= found.texts <= 60
 
 
+def test_a_field_of_a_map_that_is_being_drawn_is_a_page_that_asks_again(
+    full: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    go = threading.Event()
+
+    def slow(context: Context, encoder: str) -> made.Grid:
+        assert go.wait(60)
+        return kept_grid(context, encoder)
+
+    monkeypatch.setattr(map_page, "kept_grid", slow)
+    with OpenLake(full.location, patience=0) as opened:
+        application_ = application(opened, Allowed())
+
+        async def got(path: str) -> httpx.Response:
+            transport = httpx.ASGITransport(application_)
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                return await client.get(path)
+
+        answer, twin = asyncio.run(got("/map/1-1")), asyncio.run(got("/map/1-1.json"))
+        go.set()
+        assert (answer.status_code, answer.headers["refresh"]) == (202, "3")
+        assert "the map of this lake is being drawn" in answer.text
+        assert (twin.status_code, twin.headers["retry-after"]) == (503, "3")
+        until = time.monotonic() + 60
+        while asyncio.run(got("/map/1-1")).status_code == 202 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert asyncio.run(got("/map/1-1")).status_code in {200, 404}
+
+
 def test_a_lake_without_vectors_says_so(client: httpx.Client) -> None:
     assert "no text of the lake has vectors" in client.get("/map").text
     assert "The lake has no topics" in client.get("/topics").text
@@ -199,10 +235,10 @@ def test_vectors_without_a_direction_are_left_out() -> None:
 
 def test_a_drawn_field_is_a_link_with_its_words_escaped() -> None:
     drawn = str(
-        fields([DrawnField(0, 0, 1, "<b>\u202e", "/map/0-0"), DrawnField(3, 2, 9, "nine", None)], 40, 24, "texts")
+        fields([DrawnField(0, 0, 1, "<b>\u202e", "/map/0-0"), DrawnField(3, 2, 9, "nine", None)], 40, 24, "text")
     )
     assert '<a href="/map/0-0" tabindex="-1" aria-label="&lt;b&gt;\\u202e">' in drawn
     assert "10 texts in 2 fields; at most 9 in one." in drawn
     assert 'class="shade-1"' in drawn
     assert 'class="shade-5"' in drawn
-    assert "No texts" in fields([], 40, 24, "texts")
+    assert "There is no text" in fields([], 40, 24, "text")
