@@ -6,11 +6,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 
 from archive.engine import Failed, Tasks, open_engine
 from archive.errors import CollapseError
+from archive.program import program_version
 from archive.progress import Reporter
 from archive.records.rows import Columns
 from collapse import corpus, folder, report
@@ -102,7 +102,7 @@ class Experiment:
 
     def _entered(self) -> AbstractContextManager[None]:
         identity = {
-            "version": version("lowbackground"),
+            "version": program_version(),
             "layout": folder.LAYOUT,
             "sources": list(self.sources),
             "suspect": list(self.suspect),
