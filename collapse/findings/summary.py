@@ -10,6 +10,7 @@ import numpy as np
 
 from collapse.corpus.report import SetReport
 from collapse.findings.results import ArmSummary, GenerationSummary, PaperResult, RunResults, Sample, StartSummary
+from collapse.findings.unigram import shortfall
 from collapse.measures.courses import Course, Courses
 from collapse.measures.definitions import evaluate_definitions
 from collapse.measures.loss import perplexity
@@ -24,6 +25,7 @@ from collapse.measures.metrics import (
     held_out_loss,
     of_text,
     rare_ngrams_kept,
+    unigram_loss,
     vocabulary_kept,
 )
 from collapse.measures.spread import Interval, Values, noise_floor, share
@@ -60,7 +62,7 @@ def summarized(
     return replace(
         results,
         noise_floor=noise_floor(np.array(control)) if control else None,
-        start=StartSummary(results.at_start(held_out_loss)),
+        start=StartSummary(results.at_start(held_out_loss), results.at_start(unigram_loss)),
         arms={regime: _arm(results, regime) for regime in recipe.regimes},
         paper=[PaperResult(**asdict(figure), measured=_measured(results, figure)) for figure in recipe.paper],
     )
@@ -80,7 +82,7 @@ def _arm(results: RunResults, regime: str) -> ArmSummary:
                 {band: _exp(results.change(regime, generation, band_loss(band))) for band in bands},
             )
         )
-    return ArmSummary(generations, evaluate_definitions(_courses(results, regime)))
+    return ArmSummary(generations, evaluate_definitions(_courses(results, regime)), shortfall(results, regime))
 
 
 def _measured(results: RunResults, figure: Paper) -> float:

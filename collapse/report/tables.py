@@ -7,6 +7,7 @@ import math
 from collapse.findings import wording
 from collapse.findings.results import Comparison, RunResults
 from collapse.findings.suspect import likenesses
+from collapse.findings.unigram import shortfall
 from collapse.findings.verdict import outcome
 from collapse.measures.definitions import DEFINITIONS, Finding
 from collapse.measures.metrics import held_out_loss
@@ -30,9 +31,10 @@ def arms(results: RunResults) -> Html:
     for regime in results.regimes:
         last = results.last(regime)
         compared = "gives the noise floor" if regime.kind == CONTROL else _COMPARED[outcome(results, regime)]
-        rows.append((wording.name(regime), str(last), *_losses(results, regime, last), compared))
+        beside = _beside_frequencies(results, regime)
+        rows.append((wording.name(regime), str(last), *_losses(results, regime, last), compared, beside))
     head = ("arm", "generations", "loss, nats a token", "perplexity", "by generation 0's", "95 %", "")
-    return table(head, rows, range(1, 6))
+    return table((*head, "beside word frequencies alone"), rows, range(1, 6))
 
 
 def generations(results: RunResults) -> Html:
@@ -121,6 +123,16 @@ def _losses(results: RunResults, regime: Regime | str, generation: int) -> tuple
         f"×{wording.ratio(change.value)}" if math.isfinite(change.value) else wording.UNKNOWN,
         wording.between(change),
     )
+
+
+def _beside_frequencies(results: RunResults, regime: Regime) -> Html | str:
+    """Return whether the last generation guesses real text better than a table of frequencies, in nats per token."""
+    found = shortfall(results, regime)
+    if math.isnan(found.excess.value):
+        return ""
+    says = {True: "worse", False: "better", None: "worse in the mean"}[found.worse]
+    text = f"{says} by {wording.number(abs(found.excess.value))} nats"
+    return text if found.worse is False else tag("span", text, "yes")
 
 
 def _findings(results: RunResults, regime: Regime) -> list[Finding]:
