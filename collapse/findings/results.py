@@ -94,14 +94,20 @@ class ArmSummary:
 
 @dataclass(frozen=True, slots=True)
 class PaperResult:
-    """A figure of a paper (`collapse.recipe.Paper`), and the same as this run measured it."""
+    """What a paper reports (`collapse.recipe.Paper`), and the same as this run measured it."""
 
     what: str
-    reported: float
+    reported: float  #: NaN where it says so in words
     measure: str
     regime: str
     generation: int
     measured: float  #: NaN if the run has no such arm or generation
+    interval: Interval = _UNKNOWN  #: of `measured`, over seeds
+    says: str = ""
+    beside: str = ""
+    source: str = ""
+    agrees: str = "open"  #: yes, in direction, no or open
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)

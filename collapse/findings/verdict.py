@@ -21,6 +21,12 @@ _TRAINED = {
     "fresh": "Trained on new real text each time",
     "suspect": "{} suspect text",
 }
+_AGREEMENTS = {
+    "yes": "can be seen here",
+    "in direction": "only in direction",
+    "no": "cannot be seen here",
+    "open": "stay open",
+}
 _OUTCOMES = {
     Comparison.MORE: ", worse by more than chance",
     Comparison.LESS: ", better by more than chance",
@@ -37,7 +43,7 @@ def paragraphs(results: RunResults) -> list[str]:
         texts.append("No arm has a generation that could have lost anything, so nothing is said of collapse.")
     texts += [" ".join([_arm(results, arm), *_tail(results, arm)]) for arm in results.tested]
     texts += [_doses(results), *_suspicion(results)] if results.suspects else []
-    return texts + _definitions(results)
+    return texts + _definitions(results) + _papers(results)
 
 
 def outcome(results: RunResults, arm: Regime) -> Comparison:
@@ -178,6 +184,15 @@ def _definitions(results: RunResults) -> list[str]:
         count = max(count, len(findings))
         texts.append(f"{arm} meets {len(met)}{f' ({wording.listed(met)})' if met else ''}, and {left} are open")
     return [f"Of {count} definitions of collapse in the literature, {'; '.join(texts)}."] if count else []
+
+
+def _papers(results: RunResults) -> list[str]:
+    """Say how often this run agrees with the recipe's paper."""
+    counts = Counter(figure.agrees for figure in results.paper)
+    if not counts:
+        return []
+    told = [f"{count} {says}" for name, says in _AGREEMENTS.items() if (count := counts[name])]
+    return [f"Of {wording.counted(counts.total(), 'figure')} of the paper, {wording.listed(told)}."]
 
 
 def _suspicion(results: RunResults) -> list[str]:

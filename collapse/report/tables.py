@@ -76,21 +76,31 @@ def users() -> Html:
 
 
 def papers(results: RunResults) -> Html:
-    """Return the table of the figures that papers report, next to those of this run."""
+    """Return the table of what papers report, next to what this run measured."""
     rows = []
     for figure in results.paper:
         generation = "last generation" if figure.generation < 0 else f"generation {figure.generation}"
-        share = figure.measured / figure.reported if figure.reported else math.nan
+        arm = f"{figure.regime} beside {figure.beside}" if figure.beside else figure.regime
+        what = safe(figure.what) + (tag("span", f" ({figure.source})", "small") if figure.source else "")
         rows.append(
             (
-                figure.what,
-                f"{figure.measure}, {figure.regime}, {generation}",
-                wording.number(figure.reported),
+                Html(what),
+                f"{figure.measure}, {arm}, {generation}",
+                figure.says or wording.number(figure.reported),
                 wording.number(figure.measured),
-                "" if math.isnan(share) else f"{share:.2f}",
+                _span(figure.interval),
+                tag("span", figure.agrees, {"yes": "yes", "no": "no"}.get(figure.agrees, "open")),
+                figure.because,
             )
         )
-    return table(("what", "here", "reported", "measured", "measured by reported"), rows, (2, 3, 4))
+    return table(("what", "here", "paper said", "measured", "95 %", "agrees?", ""), rows, (2, 3, 4))
+
+
+def _span(interval: Interval) -> str:
+    """Format the interval of a number."""
+    if math.isnan(interval.low) or math.isnan(interval.high):
+        return "no interval"
+    return f"{wording.number(interval.low)} to {wording.number(interval.high)}"
 
 
 def likeness(results: RunResults) -> Html:

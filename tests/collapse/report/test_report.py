@@ -193,7 +193,8 @@ def test_the_verdict_tells_loss_from_chance() -> None:
     assert "came to" in fresh
     assert "cannot be distinguished from chance" in fresh
     assert "noise floor" in told[0]
-    assert "replace meets" in told[-1]
+    assert "replace meets" in told[-2]
+    assert told[-1] == "Of 3 figures of the paper, 1 only in direction, 1 cannot be seen here and 1 stay open."
 
 
 def test_what_reaches_into_the_noise_floor_is_no_finding() -> None:
