@@ -2,9 +2,9 @@
 
     python benchmarks/collapse_sizes.py FOLDER FOLDER…
 
-Prints what each arm of each run comes to. Of two runs that differ only in the size of the set or of the model, the first
-the smaller, it also prints whether what an arm loses grows with the size: the definition of collapse by scaling laws,
-which one run cannot decide.
+Prints what each arm of each run comes to. Of two runs that differ only in the size of the set or of the model, the
+first the smaller, it also prints whether what an arm loses grows with the size: the definition of collapse by scaling
+laws, which one run cannot decide.
 """
 
 from __future__ import annotations

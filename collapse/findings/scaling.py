@@ -1,8 +1,8 @@
 """Whether more text, or a larger model, helps less with what models wrote: two runs that differ in size.
 
-With real text the loss falls as the set grows. If with written text it falls by less, what the arm loses to generation 0
-grows with the size of the set: the law by which text lowers the loss has changed (Dohmatob et al. 2024,
-arXiv:2402.07043 and 2410.04840). The difference of two differences needs no fit, and two sizes cannot show a law's form.
+With real text the loss falls as the set grows. If with written text it falls by less, what the arm loses to generation
+0 grows with the size of the set: the law by which text lowers the loss has changed (Dohmatob et al. 2024,
+arXiv:2402.07043 and 2410.04840). The difference of two differences needs no fit. Two sizes cannot show a law's form.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ def scaling(small: RunResults, large: RunResults) -> dict[str, tuple[Interval, F
         for name in small.recipe.__slots__
         if name not in _SIZES and getattr(small.recipe, name) != getattr(large.recipe, name) and name != "regimes"
     ]
+    if small.set.vocabulary != large.set.vocabulary:
+        differ.append("the size of their vocabulary")
     if differ:
         raise CollapseError(f"the two runs differ in {', '.join(differ)}; only their sizes may differ")
     both = [arm for arm in small.tested if arm in large.tested]

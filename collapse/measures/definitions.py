@@ -3,8 +3,8 @@
 Schaeffer, Kazdan, Arulandu and Koyejo 2025, "Position: Model Collapse Does Not Mean What You Think"
 (arXiv:2503.03150), count "eight distinct and at times conflicting definitions" in the literature (abstract). The names
 are theirs, and so is which paper uses which: both are in the figure `definitions_meta_analysis` of their repository
-(RylanSchaeffer/KoyejoLab-Collapse-or-Thrive), where a paper defines collapse so explicitly or implicitly. The paper's own
-sentences for each definition could not be read: the sentences and rules here are ours. No rule claims that its
+(RylanSchaeffer/KoyejoLab-Collapse-or-Thrive), where a paper defines collapse so explicitly or implicitly. The paper's
+own sentences for each definition could not be read: the sentences and rules here are ours. No rule claims that its
 definition is the right one, and a change that may be chance (`Course.rises`) never counts.
 """
 
