@@ -35,7 +35,7 @@ class Paper:
     generation: int  #: from 0 on; -1 is the last
     reported: float = math.nan  #: the number
     says: str = ""  #: or else how it is: worse, better, or the same
-    beside: str = ""  #: the arm that it is compared with, in place of generation 0
+    against: str = ""  #: the arm that it is compared with, in place of generation 0
     decoding: str = ""  #: the only decoding for which it is; any if empty
     source: str = ""  #: where it was read
 
@@ -46,11 +46,11 @@ class Paper:
             raise CollapseError(f"{self.what}: a paper says one of {', '.join(_SAYINGS)}")
         if self.generation < -1 or math.isfinite(self.reported) == bool(self.says):
             raise CollapseError(f"{self.what}: a number or a saying is reported, of a generation from -1, the last, on")
-        if (self.says or self.beside) and self.measure != "ratio":
-            raise CollapseError(f"{self.what}: what is said in words, or beside another arm, is a ratio")
+        if (self.says or self.against) and self.measure != "ratio":
+            raise CollapseError(f"{self.what}: what is said in words, or against another arm, is a ratio")
         object.__setattr__(self, "regime", str(Regime.parse(self.regime)))
-        if self.beside:
-            object.__setattr__(self, "beside", str(Regime.parse(self.beside)))
+        if self.against:
+            object.__setattr__(self, "against", str(Regime.parse(self.against)))
         if self.decoding:
             Decoding.parse(self.decoding)
 

@@ -160,7 +160,7 @@ def dose(results: RunResults) -> Headline:
         return Headline(f"That {what} text makes the model worse at real text cannot be distinguished from chance")
     gap = max((share for share in claims if share not in worse), default=0.0)
     every = [share for share in worse if share > gap]
-    if not every:  # the largest share does no harm that can be told
+    if not every:  # the largest share does no harm beyond chance
         named = wording.listed([wording.percent(share) for share in worse])
         text = f"At a share of {named}, {what} text makes the model worse at real text, but not at all larger shares"
         return Headline(text, tuple(claims[share] for share in worse))
@@ -194,7 +194,7 @@ def looks(results: RunResults) -> Headline:
     suspect, real, own = (results.values(START, 0, metric) for metric in metrics)
     claim = Claim("suspect", over_seeds(suspect - real), _EXACT)
     if claim.comparison not in (Comparison.MORE, Comparison.LESS):
-        return Headline("That generation 0 guesses suspect text better or worse than real text cannot be told")
+        return Headline("That generation 0 guesses suspect text better or worse than real text is not known")
     way = "harder" if claim.comparison is Comparison.MORE else "easier"
     names = (wording.number(wording.times(over_seeds(values).value)) for values in (suspect, real, own))
     return Headline(

@@ -1,4 +1,4 @@
-"""What papers report, beside what this run measured.
+"""What papers report, compared with what this run measured.
 
 A paper has other text, another model and another length of training, and mostly gives no interval. So a level (a loss,
 a perplexity) is compared only with our interval, and a change also by its direction: whether it is more than chance
@@ -31,7 +31,7 @@ def compared(results: RunResults) -> list[PaperResult]:
 def _compared(results: RunResults, figure: Paper) -> PaperResult:
     last = results.last(figure.regime)
     generation = last if figure.generation < 0 else figure.generation
-    arms = [figure.regime, *([figure.beside] if figure.beside else [])]
+    arms = [figure.regime, *([figure.against] if figure.against else [])]
     if any(arm not in results.recipe.regimes or generation > results.last(arm) for arm in arms):
         return _result(figure, _UNKNOWN, OPEN, "this run has no such generation")
     interval, change = _measured(results, figure, generation)
@@ -50,7 +50,7 @@ def _result(figure: Paper, interval: Interval, agrees: str, because: str) -> Pap
         measured=interval.value,
         interval=interval,
         says=figure.says,
-        beside=figure.beside,
+        against=figure.against,
         source=figure.source,
         agrees=agrees,
         because=because,
@@ -59,8 +59,8 @@ def _result(figure: Paper, interval: Interval, agrees: str, because: str) -> Pap
 
 def _measured(results: RunResults, figure: Paper, generation: int) -> tuple[Interval, Interval]:
     """Return what this run has for a figure, and the change in nats that it is, or rests on."""
-    if figure.beside:
-        change = results.between(Regime.parse(figure.regime), Regime.parse(figure.beside), generation, held_out_loss)
+    if figure.against:
+        change = results.between(Regime.parse(figure.regime), Regime.parse(figure.against), generation, held_out_loss)
     else:
         change = results.change(figure.regime, generation, held_out_loss)
     level = results.mean(figure.regime, generation, held_out_loss)

@@ -57,7 +57,7 @@ def compare(change: Interval, floor: Interval) -> Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """The last generation of an arm beside a model that knows only how often each token occurs in real text."""
+    """The last generation of an arm, compared with a model that knows only how often each token occurs in real text."""
 
     excess: Interval  #: of its loss on held-out text over that model's, nats per token, paired by seed
     worse: bool | None  #: None: it is worse in the mean, but the interval does not show it; or not measured
@@ -89,7 +89,7 @@ class ArmSummary:
 
     generations: list[GenerationSummary]
     definitions: list[Finding]  #: which definitions of collapse the arm meets
-    shortfall: Shortfall | None = None  #: the last generation beside that model
+    shortfall: Shortfall | None = None  #: the last generation, compared with that model
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +97,14 @@ class PaperResult:
     """What a paper reports (`collapse.recipe.Paper`), and the same as this run measured it."""
 
     what: str
-    reported: float  #: NaN where it says so in words
+    reported: float  #: NaN where that is a word
     measure: str
     regime: str
     generation: int
     measured: float  #: NaN if the run has no such arm or generation
     interval: Interval = _UNKNOWN  #: of `measured`, over seeds
     says: str = ""
-    beside: str = ""
+    against: str = ""
     source: str = ""
     agrees: str = "open"  #: yes, in direction, no or open
     because: str = ""

@@ -31,10 +31,10 @@ def arms(results: RunResults) -> Html:
     for regime in results.regimes:
         last = results.last(regime)
         compared = "gives the noise floor" if regime.kind == CONTROL else _COMPARED[outcome(results, regime)]
-        beside = _beside_frequencies(results, regime)
-        rows.append((wording.name(regime), str(last), *_losses(results, regime, last), compared, beside))
+        frequencies = _frequencies(results, regime)
+        rows.append((wording.name(regime), str(last), *_losses(results, regime, last), compared, frequencies))
     head = ("arm", "generations", "loss, nats a token", "perplexity", "by generation 0's", "95 %", "")
-    return table((*head, "beside word frequencies alone"), rows, range(1, 6))
+    return table((*head, "compared with word frequencies alone"), rows, range(1, 6))
 
 
 def generations(results: RunResults) -> Html:
@@ -80,7 +80,7 @@ def papers(results: RunResults) -> Html:
     rows = []
     for figure in results.paper:
         generation = "last generation" if figure.generation < 0 else f"generation {figure.generation}"
-        arm = f"{figure.regime} beside {figure.beside}" if figure.beside else figure.regime
+        arm = f"{figure.regime} compared with {figure.against}" if figure.against else figure.regime
         what = safe(figure.what) + (tag("span", f" ({figure.source})", "small") if figure.source else "")
         rows.append(
             (
@@ -135,7 +135,7 @@ def _losses(results: RunResults, regime: Regime | str, generation: int) -> tuple
     )
 
 
-def _beside_frequencies(results: RunResults, regime: Regime) -> Html | str:
+def _frequencies(results: RunResults, regime: Regime) -> Html | str:
     """Return whether the last generation guesses real text better than a table of frequencies, in nats per token."""
     found = shortfall(results, regime)
     if math.isnan(found.excess.value):

@@ -139,7 +139,7 @@ def test_a_toml_file_may_say_all_that_a_recipe_holds(tmp_path: Path) -> None:
         ("[[paper]]\n" + toml(FIGURE | {"says": "worse"}), "a number or a saying is reported"),
         ("[[paper]]\n" + toml(SAYING | {"says": "bad"}), "a paper says one of worse, better, the same"),
         ("[[paper]]\n" + toml(SAYING | {"measure": "loss"}), "is a ratio"),
-        ("[[paper]]\n" + toml(SAYING | {"beside": "replce"}), "regime replce: there are"),
+        ("[[paper]]\n" + toml(SAYING | {"against": "replce"}), "regime replce: there are"),
         ("[[paper]]\n" + toml(SAYING | {"decoding": "nucleus"}), "decoding nucleus: there are"),
         ("vocabulary = 7", "vocabulary has 300 to"),
         ("[[paper]]\n" + toml(FIGURE | {"reported": "low"}), "reported = 'low': float is wanted"),

@@ -1,4 +1,4 @@
-"""What a paper says beside what was measured: the interval, and when the two are said to agree."""
+"""What a paper says against what was measured: the interval, and when the two are said to agree."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def judged(figure: Paper, found: RunResults = FOUND) -> PaperResult:
         (Paper("w", "ratio", "replace", 1, says="better"), "no", "more than chance"),
         (Paper("w", "ratio", "real", 1, says="the same"), "yes", "within the noise floor"),
         (Paper("w", "ratio", "real", 1, says="worse"), "open", "within the noise floor"),
-        (Paper("w", "ratio", "accumulate-subsample", -1, says="better", beside="replace"), "yes", "less than chance"),
-        (Paper("w", "ratio", "replace", -1, says="better", beside="accumulate"), "no", "more than chance"),
-        (Paper("w", "ratio", "replace", -1, says="worse", beside="fresh"), "open", "no such generation"),
+        (Paper("w", "ratio", "accumulate-subsample", -1, says="better", against="replace"), "yes", "less than chance"),
+        (Paper("w", "ratio", "replace", -1, says="better", against="accumulate"), "no", "more than chance"),
+        (Paper("w", "ratio", "replace", -1, says="worse", against="fresh"), "open", "no such generation"),
     ],
 )  # fmt: skip
 def test_a_run_agrees_with_a_paper_only_beyond_chance(figure: Paper, agrees: str, because: str) -> None:

@@ -52,7 +52,7 @@ def test_the_json_has_it_and_can_be_read_again() -> None:
 
 def test_the_report_says_it_of_each_arm() -> None:
     html = tables.arms(beside(5.3))
-    assert "beside word frequencies alone" in html
+    assert "compared with word frequencies alone" in html
     assert len(re.findall(r"worse by [\d.]+ nats", html)) == 1
     assert len(re.findall(r"better by [\d.]+ nats", html)) == 5
 
