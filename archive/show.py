@@ -85,7 +85,18 @@ def count_of(number: int, thing: str) -> str:
     >>> count_of(1, "file"), count_of(2, "file")
     ('1 file', '2 files')
     """
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+    return f"{number:,} {plural(number, thing)}"
+
+
+def plural(number: int | None, thing: str) -> str:
+    """Return the name of so many things; of a number that is not known, the plural.
+
+    >>> plural(1, "file"), plural(0, "file"), plural(2, "address")
+    ('file', 'files', 'addresses')
+    """
+    if number == 1:
+        return thing
+    return thing + ("es" if thing.endswith(("s", "sh", "ch", "x")) else "s")
 
 
 def bytes_text(size: float) -> str:

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 import lowbackground as lb
 
@@ -25,6 +26,7 @@ FOLDER = Path(__file__).parent / "pictures"
 MOST = 150_000
 #: Of the text with a witness, and of one that was captured again and again.
 _COPIED = "SELECT content_id FROM documents WHERE witness_id IS NOT NULL ORDER BY first_seen DESC LIMIT 1"
+_TEXT = "SELECT text FROM documents WHERE content_id = '{}'"
 _KEPT = "SELECT content_id FROM documents ORDER BY captures DESC, content_id LIMIT 1"
 #: Takes the name of a folder out of what a page shows.
 _REPLACE = """folder => {
@@ -42,6 +44,7 @@ class Picture:
     width: int = 1100
     height: int = 760
     scheme: str = "light"
+    shows: str = "h1"  #: an element that is there once the page is whole
 
 
 def main() -> None:
@@ -56,9 +59,12 @@ def main() -> None:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
             for picture in pictures(str(lake)):
                 page = browser.new_page(
-                    viewport={"width": picture.width, "height": picture.height}, color_scheme=picture.scheme
+                    viewport={"width": picture.width, "height": picture.height},
+                    color_scheme=picture.scheme,
+                    reduced_motion="reduce",
                 )
                 page.goto(address + picture.path)
+                page.locator(picture.shows).first.wait_for(timeout=60_000)
                 page.evaluate(_REPLACE, f"{folder}/")
                 path = FOLDER / f"{picture.name}.png"
                 page.screenshot(path=path)
@@ -71,11 +77,16 @@ def main() -> None:
 def pictures(lake: str) -> list[Picture]:
     """Return which pictures are taken."""
     copied, kept = (lb.query(lake, sql).to_pylist()[0]["content_id"] for sql in (_COPIED, _KEPT))
+    pasted = lb.query(lake, _TEXT.format(copied)).to_pylist()[0]["text"].replace("caraway", "fennel")
     return [
         Picture("overview", "/"),
         Picture("text", f"/text/{copied}"),
         Picture("text-dark", f"/text/{kept}", scheme="dark"),
         Picture("text-phone", f"/text/{copied}", width=390, height=844),
+        Picture("changed", f"/text/{copied}#changed", height=480),
+        Picture("set", "/set?before=2018-01-01&near=1", height=980, shows=".example"),
+        Picture("search", f"/search?{urlencode({'q': pasted, 'as': 'text'})}", height=980, shows="#near"),
+        Picture("not-found", "/text/0123456789ab", height=300),
         Picture("reports", "/reports", height=340),
     ]
 

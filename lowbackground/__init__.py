@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from archive.progress import Reporter, RichReporter
     from archive.witness.run import WitnessResult, witness
     from collapse import CollapseResult, collapse
+    from collapse.share.results import ShareResult
+    from collapse.share.run import share
     from crawler.result import CrawlResult
     from crawler.run import crawl
     from index.certify import CertifyResult, certify
@@ -63,6 +65,7 @@ _FROM = {
     "export": "query.export.run",
     "verify": "query.verify.run",
     "collapse": "collapse",
+    "share": "collapse.share.run",
     "stats": "query",
     "show": "query",
     "lookup": "query.lookup",
@@ -87,6 +90,7 @@ _FROM = {
     "ExportResult": "query.export.run",
     "VerifyResult": "query.verify.run",
     "CollapseResult": "collapse",
+    "ShareResult": "collapse.share.results",
     "Stats": "query",
     "History": "query",
     "LookupResult": "query.lookup",
@@ -144,6 +148,7 @@ __all__ = [
     "RetractResult",
     "RichReporter",
     "SealResult",
+    "ShareResult",
     "Stats",
     "TextPassages",
     "TopicsResult",
@@ -175,6 +180,7 @@ __all__ = [
     "query",
     "retract",
     "seal",
+    "share",
     "show",
     "stats",
     "topics",

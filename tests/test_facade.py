@@ -56,6 +56,7 @@ OTHER_FUNCTION = {
     "ingest": {"dry_run", "dollars_per_hour"},
     "collapse": {"dry_run"},
     "query": {"out", "overwrite"},
+    "share": {"lake"},  # the argument says the same
     "topics": {"every", "number", "out", "overwrite"},
 }
 

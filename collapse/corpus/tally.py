@@ -13,9 +13,10 @@ REASONS: dict[str, str] = {
     "duplicate": "a text that was read before",
     "not-asked-for": "a row without the values that `where` asks for",
     "not-utf-8": "the bytes are not UTF-8, or contain what no text can contain",
+    "short": "a text of too few words for `archive share`",
 }
 #: Reasons that are no fault of the input.
-EXPECTED = frozenset({"beside-rows", "divided", "duplicate", "not-asked-for"})
+EXPECTED = frozenset({"beside-rows", "divided", "duplicate", "not-asked-for", "short"})
 #: Characters of a detail that are kept.
 _DETAIL = 200
 

@@ -33,7 +33,7 @@ _PORT, _PAGES, _SIZE = 8765, 1000, 50 << 20
 @click.option("--size", type=Size(), metavar="SIZE", default=_SIZE, show_default="50M",
               help="With --static: the most bytes of these pages.")  # fmt: skip
 @click.option("--reports", metavar="FOLDER", multiple=True, shell_complete=complete_folder,
-              help="Also show the results of export, certify and collapse that are in this folder or directly in a "
+              help="Also show the results of export, certify, collapse and share in this folder or directly in a "
                    "folder of it; repeatable.  [default: the current one, if only this machine may look]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="With --static: print what was written as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")

@@ -56,8 +56,8 @@ def explore(
         static: the folder: new, empty, or written by this before.
         pages: the most pages that are written, the nearest to the first page.
         size: the most bytes of them.
-        reports: folders in which, and directly in which, results of export, certify and collapse are looked for. By
-            default the current folder, where nobody but this machine looks.
+        reports: folders in which, and directly in which, results of export, certify, collapse and share are looked for.
+            By default the current folder, where nobody but this machine looks.
         reporter: receives the progress of writing.
 
     Returns:

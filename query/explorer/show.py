@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -10,22 +11,26 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from archive.errors import visible, visible_line
 from archive.evidence.grade import GRADES
-from archive.show import bytes_text, count_of, json_text
+from archive.reasons import DATE_PROBLEMS
+from archive.show import bytes_text, count_of, json_text, plural
 from query.domain import host_of
 from query.explorer.addresses import domain_page, host_page, url_page
 from query.explorer.draw.fields import fields
 from query.explorer.draw.line import line
 from query.explorer.draw.months import months
+from query.explorer.draw.share import share
 from query.explorer.draw.words import words
 from query.explorer.page import Address, Answer, Page, to
 
 _HERE = Path(__file__).parent
 #: The most characters of a line that a page shows.
 _LINE = 300
+#: What the page of an error is called, by the status of HTTP.
+_ERRORS = {400: "This address cannot be answered", 404: "Not found", 405: "Not allowed", 503: "Not yet"}
 
 
 class Shown:
@@ -111,8 +116,9 @@ class Shown:
 
     def error(self, status: int, line: str) -> str:
         """Return the page that says what is wrong."""
+        title = _ERRORS.get(status, "This page failed")
         return _rendered(
-            "error.html", page=None, title=f"Error {status}", line=line, frame=self._frame(None, ())
+            "error.html", page=None, title=title, status=status, line=line, frame=self._frame(None, ())
         )  # fmt: skip
 
     def command(self, answer: Answer) -> str:
@@ -155,6 +161,42 @@ def one_line(text: object, most: int = _LINE) -> str:
     return cut if len(written) <= most else f"{cut}… ({len(written) - most:,} more characters)"
 
 
+def _prose(text: object, most: int = 600) -> Markup:
+    """Return a sentence of this program as HTML, with its `commands` marked.
+
+    >>> print(_prose("run `archive index` <first>"))
+    run <code>archive index</code> &lt;first&gt;
+    """
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(one_line(text, most)))))
+
+
+def _sentence(text: str) -> str:
+    """Return a message as a sentence.
+
+    The name of a parameter, as in `before: a day`, stays as it is.
+
+    >>> _sentence("there is no such page")
+    'There is no such page.'
+    """
+    first = text[:1] if re.match(r"\w+:", text) else text[:1].upper()
+    return first + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".")
+
+
+def _plain(value: Any, depth: int = 4) -> str:
+    """Return a value of JSON in words; what is nested deeper, as it is written.
+
+    >>> _plain(None), _plain(False), _plain({"words": 5, "near": [True, "a"]})
+    ('none', 'no', 'words 5, near yes and a')
+    """
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, Mapping) and depth:
+        return ", ".join(f"{name} {_plain(each, depth - 1)}" for name, each in value.items()) or "none"
+    if isinstance(value, list | tuple) and depth:
+        return " and ".join(_plain(each, depth - 1) for each in value) or "none"
+    return str(value)
+
+
 def _moment(value: datetime | None) -> str:
     return "no date" if value is None else f"{value:%Y-%m-%d %H:%M:%S}"
 
@@ -189,12 +231,14 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "line": one_line, "moment": _moment, "day": _day, "bytes": bytes_text, "json": json_text,
+        "prose": _prose, "sentence": _sentence, "plain": _plain,
     }  # fmt: skip
     environment.filters["number"] = lambda value: f"{value:,}"
+    environment.globals |= {"date_problems": DATE_PROBLEMS, "plural": plural}
     environment.globals |= {
         "grades": GRADES, "count_of": count_of, "percent": _percent, "months": months, "time_line": line,
         "address": to, "word_diff": words, "url_page": url_page, "host_page": host_page, "domain_page": domain_page,
-        "host_of": host_of,
+        "host_of": host_of, "share": share,
         "fields": fields, "ungraded": _ungraded,
     }  # fmt: skip
     return environment

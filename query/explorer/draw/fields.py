@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from archive.show import count_of
 from query.explorer.draw.svg import element, percent
 
 #: Pixels of a row; shades of the fields.
@@ -29,18 +30,29 @@ def fields(drawn: Sequence[DrawnField], columns: int, rows: int, thing: str) -> 
     """Return a picture of fields. The page has them as a table, which the keyboard goes through.
 
     Args:
-        thing: what is counted, in the plural.
+        thing: what is counted, in the singular.
     """
     if not drawn:
-        return element("p", f"No {thing} with a place.", class_="none")
+        return element("p", f"There is no {thing} with a place.", class_="none")
     most = max(each.count for each in drawn)
-    message = f"{sum(each.count for each in drawn):,} {thing} in {len(drawn):,} fields; at most {most:,} in one."
+    message = (
+        f"{count_of(sum(each.count for each in drawn), thing)} in {count_of(len(drawn), 'field')}; "
+        f"at most {most:,} in one."
+    )
     shapes = [_field(each, columns, most) for each in drawn]
     svg = element(
         "svg", element("title", message), *shapes, role="group", class_="fields", width="100%", height=rows * _HEIGHT,
         aria_label=message,
     )  # fmt: skip
-    return element("figure", svg, class_="chart")
+    return element("figure", svg, _legend(most, thing), class_="chart")
+
+
+def _legend(most: int, thing: str) -> Markup:
+    """Return what the lightest and the darkest field have."""
+    keys = [element("span", count_of(1, thing), class_="key shade-1")]
+    if most > 1:
+        keys.append(element("span", count_of(most, thing), class_=f"key shade-{_SHADES}"))
+    return element("p", "In a field: ", *keys, class_="legend")
 
 
 def _field(field: DrawnField, columns: int, most: int) -> Markup:

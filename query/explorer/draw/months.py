@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
+from archive.show import count_of, plural
+from query.explorer.draw.legend import legend
 from query.explorer.draw.svg import element, percent
 
 #: Pixels: of the bars, of the line of years below, and above the highest bar.
@@ -14,6 +16,8 @@ _HEIGHT, _YEARS, _TOP = 150, 20, 14
 _MOST_MONTHS = 180
 #: So many years are named.
 _NAMED = 6
+#: The most of the width that a bar takes.
+_WIDEST = 0.05
 
 Counts = Mapping[str, Mapping[str, int]]
 
@@ -25,23 +29,23 @@ def months(counts: Counts, thing: str) -> Markup:
 
     Args:
         counts: month → grade → how many. Keys that are no months are left out. The grade is "" where none is known.
-        thing: what is counted, in the plural.
+        thing: what is counted, in the singular.
     """
     periods = _periods({month: dict(each) for month, each in counts.items() if _is_month(month)})
     if not periods:
-        return element("p", f"No {thing} with a month.", class_="none")
+        return element("p", f"There is no {thing} with a month.", class_="none")
     most = max(sum(each.values()) for each in periods.values()) or 1
     width = 1 / len(periods)
     bars = [_bar(name, each, at * width, width, most, thing) for at, (name, each) in enumerate(periods.items())]
     names = list(periods)
     total = sum(sum(each.values()) for each in periods.values())
     unit = "year" if len(names[0]) == 4 else "month"
-    message = f"{total:,} {thing} by {unit}, from {names[0]} to {names[-1]}; at most {most:,} in one {unit}."
+    message = f"{count_of(total, thing)} by {unit}, from {names[0]} to {names[-1]}; at most {most:,} in one {unit}."
     svg = element(
         "svg", element("title", message), _scale(most), *bars, *_axis(names), role="img", class_="months", width="100%",
         height=_HEIGHT + _YEARS, aria_label=message,
     )  # fmt: skip
-    return element("figure", svg, _legend(periods), _table(periods, thing, unit), class_="chart")
+    return element("figure", svg, legend(_grades(periods)), _table(periods, thing, unit), class_="chart")
 
 
 def _is_month(name: str) -> bool:
@@ -69,18 +73,19 @@ def _periods(counts: Mapping[str, dict[str, int]]) -> dict[str, dict[str, int]]:
 def _bar(name: str, counts: Mapping[str, int], x: float, width: float, most: int, thing: str) -> Markup:
     total = sum(counts.values())
     by_grade = ", ".join(f"{grade} {count:,}" for grade, count in sorted(counts.items()) if count and grade)
-    title = f"{name}: {total:,} {thing}" + (f" ({by_grade})" if by_grade else "")
+    title = f"{name}: {count_of(total, thing)}" + (f" ({by_grade})" if by_grade else "")
     parts = [
         element("title", title),
         element("rect", x=percent(x), y=0, width=percent(width), height=_HEIGHT, class_="hit"),
     ]
-    left, y = percent(x + width * 0.1), float(_HEIGHT)
+    wide = min(width * 0.8, _WIDEST)
+    left, y = percent(x + (width - wide) / 2), float(_HEIGHT)
     for grade, count in sorted(counts.items()):
         if count:
             height = max((_HEIGHT - _TOP) * count / most, 1)
             y -= height
             parts.append(
-                element("rect", x=left, y=y, width=percent(width * 0.8), height=height, class_=f"grade-{grade.lower()}")
+                element("rect", x=left, y=y, width=percent(wide), height=height, class_=f"grade-{grade.lower()}")
             )
     return element("g", *parts)
 
@@ -112,16 +117,16 @@ def _anchor(at: int, names: list[str]) -> str:
     return "start" if part < 0.08 else "end" if part > 0.92 else "middle"
 
 
-def _legend(periods: Mapping[str, Mapping[str, int]]) -> Markup:
-    shown = sorted({grade for counts in periods.values() for grade, count in counts.items() if count and grade})
-    return element(
-        "p", *(element("span", grade, class_=f"key grade-{grade.lower()}") for grade in shown), class_="legend"
-    )
+def _grades(periods: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return the grades that are there; counts without grades have none."""
+    return sorted({grade for counts in periods.values() for grade, count in counts.items() if count and grade})
 
 
 def _table(periods: Mapping[str, Mapping[str, int]], thing: str, unit: str) -> Markup:
-    grades = sorted({grade for counts in periods.values() for grade in counts if grade})
-    head = element("tr", *(element("th", name, scope="col") for name in (unit, *grades, thing)))
+    things = plural(2, thing)
+    grades = _grades(periods)
+    names = (unit, *(f"grade {each}" for each in grades), f"all {things}" if grades else things)
+    head = element("tr", *(element("th", name, scope="col") for name in names))
     rows = [
         element(
             "tr", element("th", name, scope="row"), *(element("td", f"{counts.get(grade, 0):,}") for grade in grades),
@@ -130,5 +135,5 @@ def _table(periods: Mapping[str, Mapping[str, int]], thing: str, unit: str) -> M
         for name, counts in periods.items() if any(counts.values())
     ]  # fmt: skip
     table = element("table", element("thead", head), element("tbody", *rows), class_="numbers")
-    box = element("div", table, class_="wide", tabindex="0", role="region", aria_label=f"{thing} by {unit}")
+    box = element("div", table, class_="wide", tabindex="0", role="group", aria_label=f"{things} by {unit}, table")
     return element("details", element("summary", "As a table"), box)

@@ -36,7 +36,7 @@ def words(diff: Diff, about: str) -> Markup:
             drawn, size = _change(part)
         shown.append(drawn)
         left -= size
-    box = Markup('<div class="text words" dir="auto" tabindex="0" role="region" aria-label="{}">{}</div>')
+    box = Markup('<div class="text words" dir="auto" tabindex="0" role="group" aria-label="{}">{}</div>')
     return told + _KEY + box.format(about, Markup("").join(shown))
 
 
@@ -48,8 +48,9 @@ def _change(part: Part) -> tuple[Markup, int]:
     cut = visible(part.text[:_CHANGE])
     over = len(part.text) - _CHANGE
     more = _left_out(f"{over:,} more characters") if over > 0 else ""
-    marked = Markup('<{0}><span class="unseen">[{1}: </span>{2}{3}<span class="unseen">]</span></{0}>')
-    return marked.format(_TAGS[part.kind], part.kind, cut, more), len(cut)
+    words = cut.rstrip() or cut
+    marked = Markup('<{0}><span class="unseen">[{1}: </span>{2}{3}<span class="unseen">]</span></{0}>{4}')
+    return marked.format(_TAGS[part.kind], part.kind, words, more, cut[len(words) :]), len(cut)
 
 
 def _same(part: Part, is_first: bool, is_last: bool) -> tuple[Markup, int]:

@@ -60,16 +60,16 @@ FROM captures WHERE {_PAGES} GROUP BY host ORDER BY captures DESC, host LIMIT {_
 """
 _BY_HOST = f"FROM (SELECT host, {_RECORDS} AS captures FROM captures WHERE {_PAGES} GROUP BY host)"
 _DOMAINS = f"""
-SELECT coalesce(domain_of(host), host) AS domain, sum(captures)::BIGINT AS captures, count(*) AS hosts
+SELECT coalesce(domain_of(host), host) AS domain, sum(captures)::BIGINT AS captures, count(host) AS hosts
 {_BY_HOST} GROUP BY domain ORDER BY captures DESC, domain LIMIT {_MOST}
 """
 _TLDS = rf"""
 SELECT nullif(regexp_extract(host, '\.([^.\d][^.]*)$', 1), '') AS tld,
-       sum(captures)::BIGINT AS captures, count(*) AS hosts
+       sum(captures)::BIGINT AS captures, count(host) AS hosts
 {_BY_HOST} GROUP BY tld ORDER BY captures DESC, tld LIMIT {_MOST}
 """
 _SPREAD = f"""
-SELECT count(*) AS hosts, coalesce(max(captures), 0) AS most {_BY_HOST}
+SELECT count(host) AS hosts, coalesce(max(captures) FILTER (host IS NOT NULL), 0) AS most {_BY_HOST}
 """
 _REJECTS = f"""
 SELECT one.key AS reason, sum(one.value)::BIGINT AS records
@@ -313,11 +313,16 @@ def _months(months: Mapping[str, int]) -> Iterable[Gap]:
     first, last = min(months), max(months)
     spanned = (int(last[:4]) - int(first[:4])) * 12 + int(last[5:]) - int(first[5:]) + 1
     if empty := spanned - len(months):
-        yield Gap(f"Of the {spanned:,} months from {first} to {last}, {empty:,} have no capture.")
+        yield Gap(f"Of the {spanned:,} months from {first} to {last}, {empty:,} {_have(empty)} no capture.")
     median = sorted(months.values())[len(months) // 2]
     if thin := [month for month, count in months.items() if count <= _THIN * median]:
         named = ", ".join(thin[:5]) + (" …" if len(thin) > 5 else "")
-        yield Gap(f"{len(thin):,} months have a tenth of the median month or less: {named}.")
+        about = f"{count_of(len(thin), 'month')} {_have(len(thin))}"
+        yield Gap(f"{about} a tenth of the captures of the median month or less: {named}.")
+
+
+def _have(number: int) -> str:
+    return "has" if number == 1 else "have"
 
 
 #: What a stage adds -> its table, the SQL of the texts without, and the command.

@@ -1,4 +1,4 @@
-"""The reports of this machine: what `export`, `certify` and `collapse` wrote, and one of them."""
+"""The reports of this machine: what `export`, `certify`, `collapse` and `share` wrote, and one of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ReportList:
 
 @dataclass(frozen=True, slots=True)
 class OneReport:
-    """A report, and what it states: an ExportReport, a CertifyReport or a CollapseReport."""
+    """A report, and what it states: an ExportReport, a CertifyReport, a CollapseReport or a ShareReport."""
 
     report: Report
     stated: Any  #: null where it cannot be read

@@ -77,13 +77,6 @@ class CleanSet:
         """The numbers that are shown: those from the lake where they are there."""
         return self.exact or self.counts
 
-    @property
-    def months(self) -> dict[str, dict[str, int]]:
-        """The texts by month, as a drawing wants them."""
-        return {
-            month: {self.controls.grade: texts} for month, texts in (self.shown.months if self.shown else {}).items()
-        }
-
     def of(self, control: str) -> Iterator[Choice]:
         """Yield the positions of one control."""
         return (each for each in self.choices if each.control == control)

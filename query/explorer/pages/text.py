@@ -80,7 +80,7 @@ class TextCapture:
     date_source: str
     date_problem: str | None
     record_type: str
-    url: str
+    url: str | None  #: null: it is a row of a data set without addresses
     title: str | None
     file: str
     offset: int
@@ -155,12 +155,14 @@ class TextPage:
 
     @property
     def points(self) -> Iterator[Point]:
-        """The captures on a time line, and the witness."""
+        """The captures on a time line, apart from those whose date proves nothing, and the witness."""
         first = self.proof
         for each in self.captures:
-            if each.captured_at is not None:
-                when = f"{each.captured_at:%Y-%m-%d %H:%M:%S}, grade {each.grade}: {each.url[:200]}"
-                yield Point(each.captured_at, each.grade, when, "first" if each == first else "")
+            if each.captured_at is not None and not each.date_problem:
+                where = f": {each.url[:200]}" if each.url else ""
+                when = f"{each.captured_at:%Y-%m-%d %H:%M:%S}, grade {each.grade}{where}"
+                mark = "" if each != first else "first" if each.grade <= DEFAULT else "claimed"
+                yield Point(each.captured_at, each.grade, when, mark)
         if self.witness:
             about = (
                 f"{self.witness.first_seen:%Y-%m-%d %H:%M:%S}: a near-duplicate, {self.witness.similarity:.2f} alike"
@@ -340,9 +342,10 @@ def _dated(proof: TextCapture) -> str:
     known = DATE_SOURCES.get(proof.date_source, proof.date_source)
     assert proof.captured_at is not None  # it is acceptable
     seen = "existed by" if proof.grade <= DEFAULT else "is claimed to have existed by"
+    of = f" of {visible_line(proof.url)}" if proof.url else ""
     return (
-        f"This text {seen} {_moment(proof.captured_at)}. A {visible_line(proof.record_type)} of "
-        f"{visible_line(proof.url)} has it, at {where}. The date is {known}. "
+        f"This text {seen} {_moment(proof.captured_at)}. A {visible_line(proof.record_type)}{of} has it, at {where}. "
+        f"The date is {known}. "
         f"Grade {proof.grade}, {grade.name}: {grade.proves}. It leaves open: {grade.leaves_open}."
     )
 

@@ -139,7 +139,9 @@ def one(context: Context, parameters: Mapping[str, Any]) -> Answer:
     )
     links = [to("text", content_id=each.content_id) for each in nearest] + [to("topics", **page.asked)]
     command = ("topics", "--show", str(topic), "--encoder", encoder)
-    return Answer(f"Topic {topic}: {page.name}", page, context.asked, command, tuple(links))
+    return Answer(
+        f"Topic {topic}: {page.name}" if page.name else f"Topic {topic}", page, context.asked, command, tuple(links)
+    )
 
 
 def encoders(context: Context) -> list[str]:

@@ -1,5 +1,5 @@
-"""Reads what `export`, `certify` and `collapse` wrote into folders of this machine, as data.
+"""Reads what `export`, `certify`, `collapse` and `share` wrote into folders of this machine, as data.
 
-`found` looks for such folders; `exported`, `certified` and `collapsed` read one kind each; `bounded` reads JSON that
-anybody may have written.
+`found` looks for such folders; `exported`, `certified`, `collapsed` and `shared` read one kind each; `bounded` reads
+JSON that anybody may have written.
 """

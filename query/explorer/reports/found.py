@@ -14,7 +14,7 @@ from archive.errors import ArchiveError, cause_line, error_line
 from archive.journal import Journal
 from index.certify.result import MANIFEST as CERTIFIED
 from query.dataset import MANIFEST as EXPORTED
-from query.explorer.reports import certified, collapsed, exported
+from query.explorer.reports import certified, collapsed, exported, shared
 from query.explorer.reports.bounded import WRONG
 
 #: So many entries of a folder are looked at, and so many reports are listed.
@@ -24,6 +24,7 @@ _KINDS = {
     CERTIFIED: ("certify", certified.read),
     EXPORTED: ("export", exported.read),
     collapsed.RESULTS: ("collapse", collapsed.read),
+    shared.RESULT: ("share", shared.read),
 }
 
 
@@ -33,7 +34,7 @@ class Report:
 
     id: str  #: its name in addresses: no path comes from a browser
     folder: str
-    kind: str  #: export, certify or collapse
+    kind: str  #: export, certify, collapse or share
     headline: str | None  #: null where it cannot be read
     problem: str | None  #: why
 

@@ -13,6 +13,14 @@
     return `${location.pathname}?${given}`;
   };
 
+  // Returns what stands in place of the numbers where there are none: what is wrong with the controls, or the server.
+  const told = (problem) => {
+    const found = document.createElement("div");
+    found.id = "answer";
+    found.append(problem || "The server does not answer.");
+    return found;
+  };
+
   // Asks for what the controls say now. While one question is on its way, only the last one of others waits.
   async function show(isExact) {
     clearTimeout(later);
@@ -27,17 +35,13 @@
         return;
       }
       const old = document.getElementById("answer");
-      const found = page.getElementById("answer") || page.getElementById("main");
-      found.id = "answer";
-      old.replaceWith(document.importNode(found, true));
-      said.textContent = page.getElementById("texts")?.textContent || "";
+      const found = page.getElementById("answer") || told(page.querySelector(".problem"));
+      replacePart(old, found);
+      const count = page.getElementById("texts");
+      said.textContent = count ? `${count.textContent} ${count.previousElementSibling.textContent}` : found.textContent;
       const panel = page.querySelector(".panel");
-      if (panel) {
-        panel.open = document.querySelector(".panel").open;
-        document.querySelector(".panel").replaceWith(document.importNode(panel, true));
-      }
+      if (panel) replacePart(document.querySelector(".panel"), panel);
       history.replaceState(null, "", address(false));
-      document.dispatchEvent(new Event("shown"));
       if (found.dataset.more) later = setTimeout(() => show(isExact), 600);
     } catch {
       said.textContent = "The server does not answer.";
@@ -51,14 +55,19 @@
   if (slider.dataset.first) {
     slider.min = month(slider.dataset.first);
     slider.max = month(slider.dataset.last) + 1;
-    slider.value = month(form.elements.before.value);
+    const { before } = form.elements;
+    const follow = () => { // the slider shows the day, and says it
+      slider.value = month(before.value);
+      slider.setAttribute("aria-valuetext", before.value);
+    };
+    follow();
     slider.hidden = false;
     slider.addEventListener("input", () => {
       const at = Number(slider.value);
-      form.elements.before.value = `${Math.floor(at / 12)}-${String((at % 12) + 1).padStart(2, "0")}-01`;
-      slider.setAttribute("aria-valuetext", form.elements.before.value);
+      before.value = `${Math.floor(at / 12)}-${String((at % 12) + 1).padStart(2, "0")}-01`;
+      follow();
     });
-    form.elements.before.addEventListener("input", () => { slider.value = month(form.elements.before.value); });
+    before.addEventListener("input", follow);
   }
   form.addEventListener("input", () => show(false));
   form.addEventListener("change", () => show(true));

@@ -1,4 +1,4 @@
-"""axe-core finds no serious fault on any kind of page: light and dark, on a desktop and on a phone."""
+"""axe-core finds no moderate fault, nor a worse one, on any kind of page: light and dark, on a desktop and on a phone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RUN = """async () => (await axe.run(document, {resultTypes: ['violations', 'inc
 
 @pytest.mark.parametrize("width", [1200, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_serious_fault(browser: Any, served: Served, scheme: str, width: int) -> None:
+def test_no_page_has_a_moderate_fault_or_a_worse_one(browser: Any, served: Served, scheme: str, width: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
     opened = context.new_page()
     found = {}
@@ -42,5 +42,4 @@ def test_no_page_has_a_serious_fault(browser: Any, served: Served, scheme: str, 
     context.close()
     for name, faults in found.items():
         print(name, *faults, sep="\n    ")
-    serious = {name for name, faults in found.items() for impact, *_ in faults if impact in ("serious", "critical")}
-    assert serious == set()
+    assert {name for name, faults in found.items() for impact, *_ in faults if impact != "minor"} == set()

@@ -186,7 +186,7 @@ def _overview_with_a_text() -> Any:
 
     moment = datetime(2015, 1, 1, tzinfo=UTC)
     longest = (LongText("ab" * 32, moment, moment, None, None),)
-    return Overview(0, 0, 0, 0, 0, 0, {}, {}, 0, (), (), (), {}, (), (), (), longest, ())
+    return Overview(1, 0, 0, 0, 0, 0, {}, {}, 0, (), (), (), {}, (), (), (), longest, ())
 
 
 def test_an_address_of_a_page_is_written_and_read_alike() -> None:

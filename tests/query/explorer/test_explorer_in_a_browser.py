@@ -106,6 +106,19 @@ def test_the_keyboard_alone_reaches_a_text_and_its_witness_and_comes_back(
     assert page.url.endswith(new)
 
 
+def test_the_keyboard_stops_at_a_box_only_where_it_scrolls(page: Page, address: str) -> None:
+    stops = """() => [...document.querySelectorAll('.wide, .text, pre.code')].map(
+        each => [each.tabIndex === 0, each.scrollWidth > each.clientWidth || each.scrollHeight > each.clientHeight])"""
+    seen = set()
+    for width in (390, 1200):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(address)
+        page.get_by_text("SQL, command and JSON of this page").click()
+        page.wait_for_timeout(200)
+        seen |= {tuple(each) for each in page.evaluate(stops)}
+    assert seen == {(True, True), (False, False)}
+
+
 def test_the_panel_opens_and_has_the_command(page: Page, address: str) -> None:
     page.goto(address)
     page.get_by_text("SQL, command and JSON of this page").click()
@@ -122,7 +135,25 @@ def test_the_numbers_of_a_set_follow_its_controls_and_the_lake_confirms_them(pag
         page.keyboard.press("ArrowLeft")
     expect(page.locator("#before")).to_have_value("2018-08-01")  # from the month after the last capture on
     expect(texts).to_have_text("3")
-    expect(page.locator("#said")).to_have_text("3")
+    expect(page.locator("#said")).to_have_text("3 texts")
+    assert page.get_attribute("#month", "aria-valuetext") == "2018-08-01"
+    page.fill("#after", "2019-01-01")  # after the end: the page says so in place of the numbers
+    expect(page.locator("#said")).to_contain_text("Nothing is after 2019-01-01")
+    assert (page.locator("main").count(), page.locator("h1").count(), texts.count()) == (1, 1, 0)
+    page.fill("#after", "")
+    expect(texts).to_have_text("3")
+    page.get_by_text("As a table").press("Enter")
+    page.evaluate("document.getElementById('near').click()")  # the keyboard stays where it is, and the table unfolded
+    expect(answer).to_contain_text("--near")
+    assert page.evaluate("[document.activeElement.textContent, document.activeElement.parentElement.open]") == [
+        "As a table",
+        True,
+    ]
+    page.get_by_text("SQL, command and JSON of this page").press("Enter")
+    page.evaluate("document.getElementById('near').click()")
+    expect(answer).not_to_contain_text("--near")
+    expect(page.get_by_label("Command", exact=True)).to_be_visible()
+    expect(page.locator(".panel > summary")).to_be_focused()
     page.check("#near")
     page.fill("#before", "2020-01-01")
     expect(answer).to_contain_text("--before 2020-01-01 --near")
@@ -176,13 +207,13 @@ def test_the_keyboard_alone_searches_and_compares_two_texts(page: Page, tmp_path
                 break
         page.keyboard.press("Enter")
         page.wait_for_url("**older=*")
-        assert page.locator("div del").all_text_contents() == ["[gone: 2016 ]"]
-        assert page.locator("div ins").all_text_contents() == ["[new: 2017 ]"]
+        assert page.locator("div del").all_text_contents() == ["[gone: 2016]"]
+        assert page.locator("div ins").all_text_contents() == ["[new: 2017]"]
         unseen = page.locator("div ins .unseen").first.bounding_box()
         assert unseen is not None
         assert unseen["width"] <= 1  # it is read aloud, and not seen
         page.get_by_role("link", name="changed").first.click()
         page.wait_for_url(lambda url: "older=" in url)
-        assert page.locator("div del").all_text_contents() == ["[gone: 2015 ]"]
+        assert page.locator("div del").all_text_contents() == ["[gone: 2015]"]
         page.go_back()
-        assert page.locator("div del").all_text_contents() == ["[gone: 2016 ]"]
+        assert page.locator("div del").all_text_contents() == ["[gone: 2016]"]

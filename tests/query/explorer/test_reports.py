@@ -210,7 +210,7 @@ def test_only_listed_reports_are_opened(reported: httpx.Client) -> None:
 
 def test_an_export_that_was_made_since_is_there_at_once(shown: Lake, tmp_path: Path) -> None:
     with serving("--lake", shown.location, "--reports", str(tmp_path)) as address:
-        assert "no result of export" in httpx.get(f"{address}/reports", timeout=60).text
+        assert "There is nothing yet" in httpx.get(f"{address}/reports", timeout=60).text
         broken(tmp_path / "run", "results.json", json.dumps(results()))
         assert "perplexity 2 times" in httpx.get(f"{address}/reports", timeout=60).text
 
@@ -224,9 +224,9 @@ def test_reports_of_the_current_folder_are_shown_to_this_machine_alone(
         assert "perplexity 2 times" in httpx.get(f"{address}/reports", timeout=60).text
     with serving("--lake", shown.location, "--user-header", "X-User") as address:
         told = httpx.get(f"{address}/reports", headers={"X-User": "ann"}, timeout=60).text
-        assert "Nobody named a folder of reports" in told
+        assert "No folder is shown" in told
     lb.explore(shown, static=tmp_path / "out")
-    assert "Nobody named" in (tmp_path / "out" / "reports.html").read_text()
+    assert "No folder is shown" in (tmp_path / "out" / "reports.html").read_text()
     lb.explore(shown, static=tmp_path / "out", reports=[tmp_path])
     assert "perplexity 2 times" in (tmp_path / "out" / "reports.html").read_text()
     assert len(list((tmp_path / "out" / "report").glob("*.html"))) == 1

@@ -204,7 +204,7 @@ def test_two_texts_of_a_page_are_compared_word_by_word(client: httpx.Client) -> 
     assert re.search(r"<del><span[^>]*>\[gone: </span>one year<", page)
     assert re.search(r"<ins><span[^>]*>\[new: </span>two years<", page)
     shown = client.get("/url", params={"url": PAGE}).text
-    link = re.search(r'href="(/url\?[^"]*)">changed', shown)
+    link = re.search(r'href="(/url\?[^"]*)">what changed', shown)
     assert link is not None
     assert f"older={older}" in html.unescape(link[1])
     for wrong in ({"older": older}, {"older": older[:12], "newer": newer}, {"older": "x", "newer": newer}):

@@ -199,10 +199,10 @@ def test_vectors_without_a_direction_are_left_out() -> None:
 
 def test_a_drawn_field_is_a_link_with_its_words_escaped() -> None:
     drawn = str(
-        fields([DrawnField(0, 0, 1, "<b>\u202e", "/map/0-0"), DrawnField(3, 2, 9, "nine", None)], 40, 24, "texts")
+        fields([DrawnField(0, 0, 1, "<b>\u202e", "/map/0-0"), DrawnField(3, 2, 9, "nine", None)], 40, 24, "text")
     )
     assert '<a href="/map/0-0" tabindex="-1" aria-label="&lt;b&gt;\\u202e">' in drawn
     assert "10 texts in 2 fields; at most 9 in one." in drawn
     assert 'class="shade-1"' in drawn
     assert 'class="shade-5"' in drawn
-    assert "No texts" in fields([], 40, 24, "texts")
+    assert "There is no text" in fields([], 40, 24, "text")
