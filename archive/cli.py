@@ -43,6 +43,7 @@ _COMMANDS = {
     "verify": ("query.verify.command", "Check an export against its hashes and the records that it cites."),
     "collapse": ("collapse.command", "Train generations on what models wrote, and show what is lost."),
     "share": ("collapse.share.command", "Estimate by month how much machines wrote, or refuse and say why."),
+    "probe": ("collapse.probe.command", "Tell how one set differs from another, next to how its own halves differ."),
     "stats": ("query.counts", "Show what is in the lake."),
     "show": ("query.history", "Show a page through time: its captures, their dates, and its text."),
     "lookup": ("query.lookup.command", "Tell whether a text has been on the web before, and since when."),

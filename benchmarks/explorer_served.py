@@ -139,16 +139,18 @@ def some(lake: Lake, dice: random.Random) -> dict[str, list[str]]:
         words = db.execute("SELECT text FROM stored_documents LIMIT 200").fetchall()
     dice.shuffle(rows)
     long_ones = sorted({word for (text,) in words for word in text.split() if word.isalpha() and 5 < len(word) < 12})
-    pairs = [" ".join(dice.sample(long_ones, 2)) for _ in range(5)]
+    pairs = [" ".join(dice.sample(long_ones, 2)) for _ in range(60)]
     return {
-        "a text": [f"/text/{content_id}" for content_id, _, _ in rows[:_ASKED]],
-        "a URL": [f"/url?{httpx.QueryParams(url=url)}" for _, url, _ in rows[_ASKED : _ASKED + 5]],
-        "a site": [f"/site?{httpx.QueryParams(host=host)}" for _, _, host in rows[_ASKED + 5 : _ASKED + 10]],
+        "a URL": [f"/url?{httpx.QueryParams(url=url)}" for _, url, _ in rows[:40]],
+        "a site": [f"/site?{httpx.QueryParams(host=host)}" for _, _, host in rows[40:60]],
+        "a text": [f"/text/{content_id}" for content_id, _, _ in rows[60:]],
         "a search for two words": [f"/search?{httpx.QueryParams(q=each)}" for each in pairs],
     }
 
 
-def together(server: Server, users: int, seconds: float, path: Callable[[random.Random], str]) -> None:
+def together(
+    server: Server, users: int, seconds: float, path: Callable[[random.Random], str], who: str = "users"
+) -> None:
     """Have several users ask at once, each one page after the other."""
     times: list[float] = []
     end, cpu, failed = time.perf_counter() + seconds, server.cpu, len(server.problems)
@@ -167,7 +169,7 @@ def together(server: Server, users: int, seconds: float, path: Callable[[random.
     for each in threads:
         each.join()
     print(
-        f"{users} users for {seconds:.0f} s, each with a second between pages: {spread(times)}; "
+        f"{users} {who} for {seconds:.0f} s, each with a second between pages: {spread(times)}; "
         f"{(server.cpu - cpu) / len(times) * 1000:.0f} ms of CPU each; {len(server.problems) - failed} failed; at most "
         f"{server.megabytes:,} MB; load {os.getloadavg()[0]:.1f}", flush=True,
     )  # fmt: skip
@@ -198,11 +200,23 @@ def measure_served(lake: Lake, users: int, seconds: float = 30.0) -> None:
                 time.sleep(0.5)
             timed(server, "the first page", ["/"] * 5)
             server.client.get(pages["a text"].pop())  # opens the index of rows
+            timed(server, "a text, while the sites are sorted", [pages["a text"].pop() for _ in range(5)])
+            while server.client.get("/search?q=a&as=words").status_code == 202:  # they are sorted in the background
+                time.sleep(0.5)
+            time.sleep(1)
             for what, paths in pages.items():
-                timed(server, what, paths)
+                timed(server, what, [paths.pop() for _ in range(_ASKED if what == "a text" else 5)])
             timed(server, "a set", [set_path(dice) for _ in range(_ASKED)], 0.5)
             everything = [*pages["a text"], "/", *pages["a URL"], *pages["a site"]]
             together(server, users, seconds, lambda own: own.choice([own.choice(everything), set_path(own)]))
+            searches = pages["a search for two words"]  # one of four is a search, which nobody has asked for before
+            together(
+                server,
+                users,
+                seconds,
+                lambda own: searches.pop() if own.random() < 0.25 and searches else own.choice(everything),
+                "users, who search for words too,",
+            )
             recounted(server, "before=2022-01-01")
             recounted(server, "before=2022-01-01&near=1")
             if server.problems:

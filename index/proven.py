@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -83,7 +84,7 @@ def microseconds(moment: datetime) -> int:
 
 
 class Proven:
-    """The texts of a lake that have acceptable captures before a date, numbered.
+    """The texts of a lake that have acceptable captures before a date, numbered. Any number of threads may ask.
 
     Memory: 80 bytes a text; the captures themselves are in a scratch database.
 
@@ -103,6 +104,7 @@ class Proven:
         date_sources: Sequence[str] = (),
         memory: str = "2GB",
     ) -> None:
+        self._asking = threading.Lock()
         self._folder = tempfile.TemporaryDirectory(prefix="lowbackground-")
         self._db = connect(lake, memory_limit=memory, temp_directory=self._folder.name)
         asked = {"before": before, "grade": grade, "archives": archives, "date_sources": list(date_sources) or None}
@@ -133,7 +135,8 @@ class Proven:
 
     def unproven(self) -> Ids:
         """Return the ids of the other texts of the lake, sorted: no capture of them counts."""
-        unordered = ids.parse(self._db.sql(_UNPROVEN).to_arrow_table()["content_id"])
+        with self._asking:
+            unordered = ids.parse(self._db.sql(_UNPROVEN).to_arrow_table()["content_id"])
         return unordered[ids.sort(unordered)]
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
@@ -142,7 +145,8 @@ class Proven:
 
     def proofs(self, numbers: npt.NDArray[np.int64]) -> dict[int, Proof]:
         """Return the captures that prove some texts, by number. Numbers are in the order of content ids."""
-        self._db.register("wanted", pa.table({"number": np.unique(numbers)}))
-        rows = self._db.execute(_PROOF).fetchall()
-        self._db.unregister("wanted")
+        with self._asking:
+            self._db.register("wanted", pa.table({"number": np.unique(numbers)}))
+            rows = self._db.execute(_PROOF).fetchall()
+            self._db.unregister("wanted")
         return {row[0]: Proof(*row[1:]) for row in rows}

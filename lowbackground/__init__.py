@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from archive.progress import Reporter, RichReporter
     from archive.witness.run import WitnessResult, witness
     from collapse import CollapseResult, collapse
+    from collapse.probe import ProbeResult, probe
     from collapse.share.results import ShareResult
     from collapse.share.run import share
     from crawler.result import CrawlResult
@@ -66,6 +67,7 @@ _FROM = {
     "verify": "query.verify.run",
     "collapse": "collapse",
     "share": "collapse.share.run",
+    "probe": "collapse.probe",
     "stats": "query",
     "show": "query",
     "lookup": "query.lookup",
@@ -91,6 +93,7 @@ _FROM = {
     "VerifyResult": "query.verify.run",
     "CollapseResult": "collapse",
     "ShareResult": "collapse.share.results",
+    "ProbeResult": "collapse.probe",
     "Stats": "query",
     "History": "query",
     "LookupResult": "query.lookup",
@@ -143,6 +146,7 @@ __all__ = [
     "PassageIndex",
     "PlanResult",
     "Preview",
+    "ProbeResult",
     "QualityResult",
     "Reporter",
     "RetractResult",
@@ -176,6 +180,7 @@ __all__ = [
     "passages",
     "plan",
     "preview",
+    "probe",
     "quality",
     "query",
     "retract",

@@ -9,6 +9,7 @@ has the words around it, a passage may be missing, or have a later date than it 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -100,7 +101,7 @@ Compare = Callable[[list[tuple[int, Numbers]]], Iterator[tuple[int, int, Numbers
 
 
 class PassageIndex:
-    """The index of passages of a lake as it is now, for any number of questions.
+    """The index of passages of a lake as it is now, for any number of questions. Any number of threads may `find`.
 
     Memory: 36 bytes a text in addition to those of `Proven`, and what is held of the texts themselves.
 
@@ -109,6 +110,7 @@ class PassageIndex:
         grade: the least grade of a capture that proves something, as in `certify`.
         archives: how many archives must have such captures.
         date_sources: only captures whose dates come from these; empty: from any.
+        proven: the texts that prove something, where they are open already; all else that says which is not asked.
 
     Raises:
         LakeError: there is no lake, it has no index of passages, or a file of it is damaged.
@@ -128,6 +130,7 @@ class PassageIndex:
         require_index(lake)
         self._lake = lake
         self._owns = proven is None
+        self._finding = threading.Lock()
         self._together = archives > 1 or grade.upper() == "B"
         if proven is not None:
             self._proven = proven
@@ -174,6 +177,11 @@ class PassageIndex:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def proven(self) -> Proven:
+        """The texts that prove something."""
+        return self._proven
+
     def close(self) -> None:
         for segment, _ in self._segments:
             segment.close()
@@ -207,7 +215,7 @@ class PassageIndex:
                     if len(runs):
                         yield 0, rank, runs
 
-        with naming_damage(self._lake):
+        with self._finding, naming_damage(self._lake):
             self._trace([traced], limit, compare, with_runs=True)
             return self._found(text, question, traced)
 

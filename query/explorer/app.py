@@ -17,9 +17,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from archive.errors import ArchiveError, error_line
-from query.explorer.busy import Busy
-from query.explorer.context import OpenLake
+from query.explorer.busy import Busy, NotYet
 from query.explorer.guard import Allowed, Guard
+from query.explorer.open_lake import OpenLake
 from query.explorer.page import Page, twin_of
 from query.explorer.pages.table import PAGES
 from query.explorer.parameters import BadParameter, NotThere
@@ -28,6 +28,8 @@ from query.explorer.show import Shown
 STATIC = Path(__file__).parent / "static"
 #: The most parameters that an address may have.
 _PARAMETERS = 50
+#: Seconds after which a browser asks again for a page that needs what is still being made.
+_AGAIN = "3"
 _STATUS = {BadParameter: 400, NotThere: 404, Busy: 503}
 _log = logging.getLogger(__name__)
 _Endpoint = Callable[[Request], Awaitable[Response]]
@@ -102,6 +104,10 @@ def _respond(
         if answer.better:
             return RedirectResponse(shown.url(answer.better), 303)
         return HTMLResponse(shown.html(page, address, answer))
+    except NotYet as error:
+        if is_twin:
+            return PlainTextResponse(f"{error}: ask again\n", 503, {"Retry-After": _AGAIN})
+        return HTMLResponse(shown.waiting(str(error)), 202, {"Refresh": _AGAIN})
     except ArchiveError as error:
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
         line = str(error)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 #: Seconds until the head of a request must be there, and for which nobody may refuse to read an answer.
 SECONDS = 20.0
+#: Seconds for which the body is read on, and thrown away, of a request that has its answer: who is cut while it sends
+#: may not read the answer.
+_LINGER = 1.0
 #: So many may be open; of more, the one that has been idle longest is closed.
 MOST = 64
 
@@ -36,6 +40,8 @@ class BoundedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
+        if self.conn.their_state is h11.SEND_BODY:  # the answer did not wait for the body, which may never end
+            self.loop.call_later(_LINGER, self._cut_body, self.cycle)
         self._await_head()
         super().on_response_complete()
 
@@ -58,6 +64,10 @@ class BoundedProtocol(H11Protocol):
         if self._for_head is not None:
             self._for_head.cancel()
         self._for_head = self.loop.call_later(SECONDS, self._cut_idle)
+
+    def _cut_body(self, cycle: object) -> None:
+        if self.cycle is cycle and self.conn.their_state is h11.SEND_BODY:
+            self.transport.abort()
 
     def _cut_idle(self) -> None:
         if self.is_idle:

@@ -24,7 +24,7 @@ from archive.journal import JOURNAL
 from archive.owned import Owned
 from archive.progress import Reporter
 from archive.show import count_of
-from query.explorer.context import OpenLake
+from query.explorer.open_lake import OpenLake
 from query.explorer.page import Address, Answer, Page, to
 from query.explorer.parameters import BadParameter
 from query.explorer.result import FolderResult

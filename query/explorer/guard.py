@@ -118,10 +118,10 @@ class Guard:
             rest = urlencode([pair for pair in given if pair[0] != "token"])
             # one slash: with two, a browser would take the path for another host
             answer = RedirectResponse("/" + scope["path"].lstrip("/") + (f"?{rest}" if rest else ""), 303)
-            answer.set_cookie(_COOKIE, _held(token), httponly=True, samesite="strict")
+            answer.set_cookie(_cookie_name(scope), _held(token), httponly=True, samesite="strict")
             return answer
         bearer = headers.get("authorization", [""])[0].removeprefix("Bearer ")
-        if _same(bearer, token) or any(_same(each, _held(token)) for each in _cookies(headers)):
+        if _same(bearer, token) or any(_same(each, _held(token)) for each in _cookies(headers, _cookie_name(scope))):
             return None
         return _plain(401, "this server wants the token that it was started with: open its address with ?token=…")
 
@@ -146,10 +146,16 @@ def _held(token: str) -> str:
     return hmac.digest(token.encode("utf-8", "surrogatepass"), _COOKIE.encode(), "sha256").hex()
 
 
-def _cookies(headers: Mapping[str, list[str]]) -> list[str]:
+def _cookie_name(scope: Scope) -> str:
+    """Return the name of our cookie. Cookies know no port, and another server of this host may have another token."""
+    _, port = scope.get("server") or ("", "")
+    return f"{_COOKIE}-{port}"
+
+
+def _cookies(headers: Mapping[str, list[str]], own: str) -> list[str]:
     """Return the cookies of our name. Others may be as they like, and may have our name."""
     pairs = [each.partition("=") for line in headers.get("cookie", []) for each in line.split(";")]
-    return [value.strip() for name, _, value in pairs if name.strip() == _COOKIE]
+    return [value.strip() for name, _, value in pairs if name.strip() == own]
 
 
 async def _body(receive: Receive) -> bytes:

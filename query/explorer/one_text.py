@@ -19,6 +19,9 @@ from query.sql import connect
 #: Of a text with more rows the whole lake is asked: it is a page that everybody has.
 _MOST = 20_000
 _TABLES = (CAPTURES, DOCUMENTS, DUPLICATES)
+#: Views that other views read several times, each after those that it reads: their few rows are computed once for a
+#: text, since DuckDB takes longer to plan these views than to read the rows.
+_COMPUTED = ("captures", "proofs")
 
 
 class OneText:
@@ -32,6 +35,10 @@ class OneText:
         self._seen: tuple[str, ...] = ()
         self._with_text: set[str] = set()  #: content ids whose rows of `documents` are held
         self.db: duckdb.DuckDBPyConnection = connect(lake, memory=memory, spill=spill, held=True)
+        for name in _COMPUTED:
+            self.db.execute(f"ALTER VIEW {name} RENAME TO computed_{name}")
+            self.db.execute(f"CREATE TEMP TABLE seen_{name} AS FROM computed_{name} LIMIT 0")
+            self.db.execute(f"CREATE TEMP VIEW {name} AS FROM seen_{name}")
 
     def close(self) -> None:
         self.db.close()
@@ -62,6 +69,8 @@ class OneText:
         self._seen, self._with_text = (), set()
         for table in _TABLES:
             self.db.execute(f"DELETE FROM held_{table.name}")
+        for name in _COMPUTED:
+            self.db.execute(f"DELETE FROM seen_{name}")
         own = _listed(of)
         if not self._take(DUPLICATES, of, f"content_id IN ({own}) OR earlier_id IN ({own})"):
             return False
@@ -88,6 +97,8 @@ class OneText:
             if new and not self._take(CAPTURES, new, condition):
                 return False
             known = digests
+        for name in _COMPUTED:
+            self.db.execute(f"INSERT INTO seen_{name} FROM computed_{name}")
         self._seen = of
         return True
 

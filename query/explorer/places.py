@@ -25,6 +25,7 @@ from archive.program import program_version
 from archive.proofs import Stored, attach, stored_table
 from archive.tables import CAPTURES, DOCUMENTS, Table
 from index.tables import DUPLICATES
+from query.explorer.behind import step_back
 from query.explorer.kept import drop_others, folder_of, is_whole, write
 
 _log = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class Places:
         return [(int(file), int(row)) for file, row in self._db.cursor().execute(sql).fetchall()]
 
     def _make(self) -> None:
+        step_back()
         try:
             for table in _KEYS:
                 if self._stored[table.name].files and not is_whole(self._paths[table.name]):

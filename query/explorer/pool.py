@@ -26,32 +26,42 @@ class Pool(Generic[Opened]):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._of: object = None
+        self._is_ended = False
         self._free: list[Opened] = []
+        self._lent: list[Opened] = []
 
-    def renew(self, of: object) -> None:
-        """Close what is free: from now on the connections are to this version."""
+    def close(self) -> None:
+        """Close what is free now, and what is lent once it comes back."""
         with self._lock:
-            free, self._free, self._of = self._free, [], of
+            free, self._free, self._is_ended = self._free, [], True
         for each in free:
             each.close()
 
+    def interrupt(self) -> None:
+        """Interrupt whoever uses one."""
+        with self._lock:
+            for each in self._lent:
+                each.interrupt()
+
     @contextlib.contextmanager
-    def take(self, of: object, make: Callable[[], Opened], seconds: float) -> Iterator[Opened]:
-        """Lend a connection to a version; one is made where none is free.
+    def take(self, make: Callable[[], Opened], seconds: float) -> Iterator[Opened]:
+        """Lend a connection; one is made where none is free.
 
         Args:
             seconds: after these it is interrupted, and not used again.
         """
         with self._lock:
-            taken = self._free.pop() if self._free and of is self._of else None
+            taken = self._free.pop() if self._free else None
         taken = taken or make()
+        with self._lock:
+            self._lent.append(taken)
         try:
             with interrupted_after(seconds, taken.interrupt) as is_late:
                 yield taken
         finally:
             with self._lock:
-                is_kept = of is self._of and not is_late.is_set()
+                self._lent.remove(taken)
+                is_kept = not self._is_ended and not is_late.is_set()
                 if is_kept:
                     self._free.append(taken)
             if not is_kept:

@@ -72,8 +72,8 @@ def explore(
 
     from query.explorer.app import application
     from query.explorer.connections import BoundedProtocol
-    from query.explorer.context import OpenLake
     from query.explorer.guard import Allowed
+    from query.explorer.open_lake import OpenLake
     from query.explorer.pages import overview
     from query.explorer.pages.table import table
     from query.explorer.reports.found import check

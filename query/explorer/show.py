@@ -121,6 +121,10 @@ class Shown:
             "error.html", page=None, title=title, status=status, line=line, frame=self._frame(None, ())
         )  # fmt: skip
 
+    def waiting(self, line: str) -> str:
+        """Return the page that is shown while something is made that a page needs; a browser asks again."""
+        return _rendered("waiting.html", page=None, title="Not yet", line=line, frame=self._frame(None, ()))
+
     def command(self, answer: Answer) -> str:
         """Return the command that tells the same, to be copied."""
         return "archive " + shlex.join([*answer.command, "--lake", self._location])

@@ -28,6 +28,7 @@ from archive.program import program_version
 from archive.proofs import View, attach
 from archive.tables import DOCUMENTS
 from query import domain, opt_outs
+from query.explorer.behind import step_back
 from query.explorer.kept import drop_others, folder_of, is_whole, write
 from query.sql import connect
 
@@ -100,6 +101,7 @@ class Sites:
                 making.interrupt()
 
     def _make(self) -> None:
+        step_back()
         try:
             if missing := [name for name, path in self.paths.items() if not is_whole(path)]:
                 with naming_damage(self._lake):

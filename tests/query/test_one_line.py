@@ -54,6 +54,7 @@ EXPORT = ("export", "OUT", "--before", "2022-01-01", "--quiet")
         ("webdataset", "webdataset", (*EXPORT, "--format", "webdataset")),
         ("litdata", "litdata", (*EXPORT, "--format", "litdata")),
         ("matplotlib", "collapse", ("collapse", "SET", "--out", "OUT")),
+        ("sklearn", "instruments", ("probe", "SET", "SET", "--out", "OUT")),
     ],
 )
 def test_an_extra_that_is_not_installed_is_named(
@@ -66,7 +67,7 @@ def test_an_extra_that_is_not_installed_is_named(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     places = {"OUT": tmp_path / "out", "SET": tmp_path / "set.jsonl"}
-    lake = () if args[0] == "collapse" else ("--lake", full.location)
+    lake = () if args[0] in {"collapse", "probe"} else ("--lake", full.location)
     told = one_line(*(places.get(arg, arg) for arg in args), *lake)
     assert f"needs {package}, which is not installed: pip install 'lowbackground[{extra}]'" in told
     assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "set.jsonl"])

@@ -6,7 +6,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -14,10 +13,9 @@ import duckdb
 from archive.damage import naming_damage
 from archive.engine import open_engine, succeed
 from archive.errors import QueryError
-from archive.files import sql_literal
 from archive.lake import Lake
+from query.explorer.background import Background, Waiting
 from query.explorer.cube import exact
-from query.explorer.cube.background import Background, Waiting
 from query.explorer.cube.controls import Controls
 from query.explorer.cube.counts import Counts
 from query.explorer.cube.cube import Cube
@@ -30,29 +28,8 @@ _TO_MAKE, _TO_COUNT = "1GB", "600MB"
 _SECONDS = 600.0
 #: Seconds between two looks at what another process makes.
 _LOOK = 0.5
-#: So many sets and examples are remembered. Of cubes two: one request may be older than the next.
-_SETS, _EXAMPLES, _CUBES = 200, 200, 2
-#: So many texts are known as examples.
-_KNOWN = 2_000
-#: Characters of an example.
-_BEGINNING = 240
-#: Only the columns that are asked for are read: neither the captures nor the near-duplicates.
-_TEXTS = "SELECT content_id, language, left(text, {most}) FROM documents WHERE content_id IN ({ids})"
-_ADDRESSES = """
-SELECT content_id, arg_min({{'url': url, 'title': title}}, (captured_at, url, title))
-FROM captures WHERE content_id IN ({ids}) AND date_problem IS NULL GROUP BY content_id
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A text of a set."""
-
-    content_id: str
-    language: str | None
-    beginning: str
-    url: str | None  #: of its first capture with a date that counts
-    title: str | None
+#: So many sets are remembered. Of cubes two: one request may be older than the next.
+_SETS, _CUBES = 200, 2
 
 
 class Counting:
@@ -65,23 +42,17 @@ class Counting:
 
     def __init__(self, to_make: str = _TO_MAKE, seconds: float = _SECONDS) -> None:
         self._to_make, self._seconds = to_make, seconds
-        self._cubes: Background[str, Cube] = Background(_CUBES)
+        self._cubes: Background[str, Cube] = Background(_CUBES, steps_back=False)
         self._sets: Background[tuple[str, Controls], Counts] = Background(_SETS)
-        self._examples: Background[tuple[str, tuple[str, ...]], tuple[Example, ...]] = Background(_EXAMPLES)
-        self._known: dict[tuple[str, str], Example] = {}
-        self._asked_for_sets, self._asked_for_examples = _Asked(), _Asked()
+        self._asked = _Asked()
 
     def close(self) -> None:
         """End what is going on."""
         self._cubes.stop()
-        for background, asked in (
-            (self._sets, self._asked_for_sets),
-            (self._examples, self._asked_for_examples),
-        ):
-            background.stop()
-            asked.interrupt()
-            background.join()
-            asked.close()
+        self._sets.stop()
+        self._asked.interrupt()
+        self._sets.join()
+        self._asked.close()
 
     def cube(self, location: str, versions: Mapping[str, int | None]) -> Cube | Waiting:
         """Return the cube of a lake with these versions of its tables; it is made where it is not there yet."""
@@ -106,35 +77,10 @@ class Counting:
         key = self._unit(lake.location, versions).key
 
         def make() -> Counts:
-            (rows,) = self._asked_for_sets.rows(lake, key, self._seconds, exact.sql(asked))
+            (rows,) = self._asked.rows(lake, key, self._seconds, exact.sql(asked))
             return exact.counts(rows, cube.about.bytes_a_character)
 
         return self._sets.of((key, asked), make)
-
-    def examples(
-        self, lake: Lake, versions: Mapping[str, int | None], ids: tuple[str, ...]
-    ) -> tuple[Example, ...] | Waiting:
-        """Return some texts by their content ids; they are read in the background."""
-        key = self._unit(lake.location, versions).key
-        # sets that differ little have most of their examples in common
-        known = {id_: found for id_ in ids if (found := self._known.get((key, id_)))}
-        missing = tuple(id_ for id_ in ids if id_ not in known)
-        if not missing:
-            return tuple(known.values())
-        listed = ", ".join(map(sql_literal, missing))
-        questions = (_TEXTS.format(most=_BEGINNING, ids=listed), _ADDRESSES.format(ids=listed))
-
-        def make() -> tuple[Example, ...]:
-            found = _examples(*self._asked_for_examples.rows(lake, key, self._seconds, *questions))
-            if len(self._known) > _KNOWN:
-                self._known = {}
-            self._known |= {(key, each.content_id): each for each in found}
-            return found
-
-        more = self._examples.of((key, missing), make)
-        if isinstance(more, Waiting):
-            return more
-        return tuple(sorted((*known.values(), *more), key=lambda each: each.content_id))
 
     def _unit(self, location: str, versions: Mapping[str, int | None]) -> Unit:
         return Unit(location, counted(versions), self._to_make)
@@ -147,16 +93,6 @@ def _opened(unit: Unit) -> Cube:
         if not is_made:
             time.sleep(_LOOK)
     return Cube(*kept)
-
-
-def _examples(texts: list[tuple[Any, ...]], first: list[tuple[Any, ...]]) -> tuple[Example, ...]:
-    seen = dict(first)
-    return tuple(
-        Example(
-            id_, language, " ".join((text or "").split()), seen.get(id_, {}).get("url"), seen.get(id_, {}).get("title")
-        )
-        for id_, language, text in sorted(texts)
-    )
 
 
 class _Asked:

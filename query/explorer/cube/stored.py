@@ -26,6 +26,7 @@ from archive.lake import Lake
 from archive.program import program_version
 from archive.tables import SOURCES
 from index.vectors.table import LIKENESSES
+from query.explorer.behind import step_back
 from query.explorer.cube.build import About, about_of, build
 from query.explorer.kept import folder_of
 from query.export.select import TABLES
@@ -86,6 +87,7 @@ def work(unit: Unit, _: Context) -> bool:
     Raises:
         ArchiveError: it cannot be made.
     """
+    step_back()
     path = _path(unit)
     if (lock := folder_lock(path.parent)) is None:
         return False

@@ -11,9 +11,9 @@ from typing import Any
 from archive.files import sql_literal
 from index.embeddings.table import encoders
 from index.tables import TOPICS
-from query.explorer.busy import Busy
+from query.explorer.background import Waiting
+from query.explorer.busy import Busy, NotYet
 from query.explorer.context import Context
-from query.explorer.cube.background import Waiting
 from query.explorer.draw.fields import DrawnField
 from query.explorer.map.grid import COLUMNS, ROWS, Field, Grid
 from query.explorer.map.kept import kept_grid
@@ -107,7 +107,8 @@ def one(context: Context, parameters: Mapping[str, Any]) -> Answer:
 
     Raises:
         NotThere: it has no texts.
-        Busy: the map is being drawn, or cannot be.
+        NotYet: the map is being drawn.
+        Busy: it cannot be drawn.
     """
     present = encoders(context.lake)
     if not present:
@@ -115,7 +116,7 @@ def one(context: Context, parameters: Mapping[str, Any]) -> Answer:
     encoder = chosen(present, parameters["encoder"])
     grid = _grid(context, encoder)
     if isinstance(grid, Waiting):
-        raise Busy(grid.problem or "the map is being drawn; look again in a minute")
+        raise Busy(grid.problem) if grid.problem else NotYet("the map of this lake is being drawn")
     found = [each for each in grid.fields if each.position == parameters["position"]]
     if not found:
         raise NotThere("this field of the map has no texts")
@@ -136,7 +137,7 @@ def one(context: Context, parameters: Mapping[str, Any]) -> Answer:
 
 def _grid(context: Context, encoder: str) -> Grid | Waiting:
     """Return the map. To compute it takes long where there are many vectors."""
-    return context.in_background(("map", encoder), lambda own: kept_grid(own, encoder))
+    return context.in_background("map", encoder, lambda own: kept_grid(own, encoder))
 
 
 def _names(context: Context, encoder: str) -> dict[int, str]:

@@ -200,22 +200,21 @@ def _search(context: Context, page: SearchPage) -> Answer:
     in_host = " AND ".join(f"contains(lower(host), {word})" for word in literals)
     in_page = " AND ".join(f"(contains(lower(url), {word}) OR contains(lower(title), {word}))" for word in literals)
     in_text = " AND ".join(f"contains(lower(text), {word})" for word in literals)
-    hosts = context.rows("Hosts with these words", _IN_HOSTS.format(host=in_host), of_sites=Of())
-    pages, are_pages_all = context.rows_within(
+    # what may wait for its turn first: who waits keeps nobody else from a page
+    pages = context.scan(
         _SECONDS, "Pages with these words in their title or address", _IN_PAGES.format(page=in_page), Of()
     )
-    texts, are_all = context.rows_within(
-        _SECONDS, "Texts with these words", _IN_TEXTS.format(first=literals[0], text=in_text), Of()
-    )
+    texts = context.scan(_SECONDS, "Texts with these words", _IN_TEXTS.format(first=literals[0], text=in_text), Of())
+    hosts = context.rows("Hosts with these words", _IN_HOSTS.format(host=in_host), of_sites=Of())
     found = FoundWords(
         hosts=tuple(FoundHost(*row) for row in hosts),
-        pages=tuple(FoundPage(*row) for row in pages),
-        texts=tuple(_dated(context, texts)),
-        are_pages_all=are_pages_all,
-        are_all=are_all,
-        seconds=_SECONDS,
+        pages=tuple(FoundPage(*row) for row in pages.rows) if pages.is_all else (),
+        texts=tuple(_dated(context, texts.rows)),
+        are_pages_all=pages.is_all,
+        are_all=texts.is_all,
+        seconds=min(each.seconds for each in (pages, texts)),
     )
-    return _answer(context, replace(page, words=found), ("query", context.asked[1].sql), list(_links(found)))
+    return _answer(context, replace(page, words=found), ("query", context.asked[0].sql), list(_links(found)))
 
 
 def _dated(context: Context, texts: Sequence[tuple[Any, ...]]) -> list[FoundText]:

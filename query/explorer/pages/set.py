@@ -11,13 +11,13 @@ from typing import Any
 from archive.errors import ExportError
 from archive.evidence.grade import DEFAULT
 from index.quality.presets import PRESETS
+from query.explorer.background import Waiting
 from query.explorer.context import Context, Question
-from query.explorer.cube.background import Waiting
 from query.explorer.cube.build import ASKED
 from query.explorer.cube.controls import Controls
-from query.explorer.cube.counting import Example
 from query.explorer.cube.counts import Counts
 from query.explorer.cube.cube import Choices
+from query.explorer.examples import Example, examples
 from query.explorer.page import Address, Answer, Page, to
 from query.explorer.parameters import BadParameter, Parameter, choice, day
 
@@ -102,7 +102,7 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
     except ExportError as error:
         raise BadParameter(str(error)) from None
     exact = context.counting.counted(context.lake, context.versions, cube, controls) if parameters["exact"] else None
-    examples = context.counting.examples(context.lake, context.versions, counts.examples)
+    found, is_reading = examples(context, counts.examples)
     data = CleanSet(
         controls=controls,
         counts=counts,
@@ -117,8 +117,8 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         first=cube.first,
         last=cube.last,
         choices=tuple(_choices(parameters, controls, choices)),
-        examples=() if isinstance(examples, Waiting) else examples,
-        is_reading=isinstance(examples, Waiting) and not examples.problem,
+        examples=found,
+        is_reading=is_reading,
     )
     return _answer(controls, data)
 

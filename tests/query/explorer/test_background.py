@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from archive.errors import ArchiveError
-from query.explorer.cube import background
-from query.explorer.cube.background import Background, Waiting
+from query.explorer import background
+from query.explorer.background import Background, Waiting
 
 
 def test_a_value_is_made_once_however_many_ask() -> None:

@@ -87,7 +87,8 @@ def test_the_lake_is_only_read(shown: Lake, client: httpx.Client) -> None:
 
 def test_a_page_that_takes_too_long_is_given_up(shown: Lake) -> None:
     from query.explorer.busy import Busy
-    from query.explorer.context import Context, OpenLake
+    from query.explorer.context import Context
+    from query.explorer.open_lake import OpenLake
 
     def endless(context: Context) -> object:
         return context.rows(
@@ -107,7 +108,7 @@ def test_a_page_shows_the_lake_as_it_is_now(shown: Lake, tmp_path: object) -> No
 
     from conftest import record, take
 
-    from query.explorer.context import OpenLake
+    from query.explorer.open_lake import OpenLake
 
     folder = Path(str(tmp_path))
     lake = Lake(str(folder / "lake"))

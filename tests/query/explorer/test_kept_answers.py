@@ -12,8 +12,8 @@ pytest.importorskip("starlette")
 from conftest import record, rows, take
 
 from archive.lake import Lake
-from query.explorer.context import OpenLake
 from query.explorer.kept import KeptAnswers
+from query.explorer.open_lake import OpenLake
 from query.explorer.pages.table import PAGES
 
 NOW = 10_000.0

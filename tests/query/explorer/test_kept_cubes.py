@@ -16,7 +16,7 @@ from archive import leftovers
 from archive.engine import Context
 from archive.errors import ArchiveError
 from archive.lake import Lake
-from query.explorer.cube.background import Waiting
+from query.explorer.background import Waiting
 from query.explorer.cube.controls import Controls
 from query.explorer.cube.counting import Counting
 from query.explorer.cube.counts import Counts

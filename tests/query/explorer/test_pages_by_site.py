@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,13 @@ from made import indexed, words
 
 import lowbackground as lb
 from archive.lake import Lake
-from query.explorer.context import Context, OpenLake
+from query.explorer.open_lake import OpenLake
 from query.explorer.page import Answer
+from query.explorer.pages import search
 from query.explorer.pages.table import PAGES
 from query.explorer.parameters import NotThere
 from query.explorer.sites import Of, Sites, SiteViews
+from query.sql import connect
 
 REFUSES = "User-agent: GPTBot\nDisallow: /\n"
 #: Addresses whose host is not what one expects.
@@ -86,23 +90,17 @@ def pages(lake: Lake) -> list[tuple[str, dict[str, str]]]:
     return found
 
 
-def asked_again(lake: Lake, answer: Answer, of: Of) -> None:
-    """Ask the lake itself what a page asked, and the rows of its site."""
-    with OpenLake(lake.location) as opened:
-        for question in answer.sql:
-            few = opened.act(lambda context, sql=question.sql: context.rows("", sql, of_sites=of))  # type: ignore[misc]
-            assert few == rows(lake, question.sql), question
-
-
 def test_what_a_page_asks_of_its_site_is_what_all_rows_answer(lake: Lake) -> None:
     asked = pages(lake)
     assert len(asked) > 15
-    with OpenLake(lake.location) as opened:
+    with connect(lake) as all_rows, OpenLake(lake.location) as opened:
         found = [(given, shown(opened, name, **given)) for name, given in asked]
-    for given, answer in found:
-        assert len(answer.sql) > 1
-        names = {f"{name}s": (value,) for name, value in given.items()}
-        asked_again(lake, answer, Of(**names))
+        for given, answer in found:
+            assert len(answer.sql) > 1
+            of = Of(**{f"{name}s": (value,) for name, value in given.items()})
+            for question in answer.sql:
+                few = opened.act(lambda context, sql=question.sql, of=of: context.rows("", sql, of_sites=of))
+                assert few == rows(all_rows, question.sql), question
     by_host = {given["host"]: answer.data for given, answer in found if "host" in given}
     assert by_host["two.example.org"].texts == 3
     assert [each.shut_out is not None for each in by_host["two.example.org"].rules] == [True]
@@ -177,8 +175,33 @@ def test_words_are_searched_for_in_all_sites_and_texts_have_their_first_date(lak
 
 
 def test_a_search_that_was_stopped_says_so(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    ask = Context.rows_within
-    monkeypatch.setattr(Context, "rows_within", lambda *asked: (ask(*asked)[0][:0], False))
+    monkeypatch.setattr(search, "_SECONDS", 0.0)
+    endless = "SELECT 'a', 'b' FROM range(1000000) AS a, range(1000000) AS b WHERE a.range + b.range < 0"
+    for name in ("_IN_PAGES", "_IN_TEXTS"):
+        monkeypatch.setattr(search, name, endless)
     with OpenLake(lake.location) as opened:
-        found = shown(opened, "search", q="example").data.words
+        found = shown(opened, "search", q="example", **{"as": "words"}).data.words
     assert (found.pages, found.are_pages_all, found.texts, found.are_all) == ((), False, (), False)
+    assert found.hosts
+
+
+def test_of_many_who_search_at_once_each_is_answered_in_time_and_nobody_else_waits(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first has the whole time, which the others share; meanwhile pages are answered."""
+    monkeypatch.setattr(search, "_SECONDS", 2.0)
+    endless = "SELECT 'a', 'b' FROM range(1000000) AS a, range(1000000) AS b WHERE a.range + b.range < 0"
+    monkeypatch.setattr(search, "_IN_TEXTS", endless)
+    with OpenLake(lake.location, at_once=2) as opened, ThreadPoolExecutor(8) as pool:
+        shown(opened, "site", host="two.example.org")  # the sites are sorted now
+        begun = time.monotonic()
+        asked = [pool.submit(shown, opened, "search", q="example", **{"as": "words"}) for _ in range(8)]
+        time.sleep(0.3)
+        assert shown(opened, "site", host="two.example.org").data.texts == 3
+        assert not all(each.done() for each in asked)
+        found = [each.result().data.words for each in asked]
+        took = time.monotonic() - begun
+    assert not any(each.are_all for each in found)
+    assert all(each.hosts for each in found)
+    assert sum(each.seconds for each in found) <= 2 + 7 * 1.0
+    assert took < 2.0 * 8

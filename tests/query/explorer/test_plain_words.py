@@ -20,7 +20,7 @@ from explored import address, client, shown  # noqa: F401
 from made import words
 
 from archive.lake import Lake
-from query.explorer.context import OpenLake
+from query.explorer.open_lake import OpenLake
 from query.explorer.page import to
 from query.explorer.pages.table import PAGES
 from query.explorer.show import Shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +23,11 @@ from explored import SCRIPT, serving
 import lowbackground as lb
 from archive.lake import Lake
 from archive.text.normalise import content_id
-from query.explorer.context import OpenLake
 from query.explorer.diff import GONE, NEW
+from query.explorer.open_lake import OpenLake
 from query.explorer.pages.table import PAGES
+from query.sql import answer as allowed
+from query.sql import connect
 
 OLD, OTHER = words(200, 1), words(120, 2)
 COPY = edited(OLD, 2, 3)
@@ -264,14 +267,15 @@ def test_hostile_addresses_and_questions_are_inert(client: httpx.Client) -> None
 
 
 def test_the_sql_of_these_pages_can_be_asked(lake: Lake, client: httpx.Client) -> None:
-    for path, asked in (
-        ("/search.json", {"q": "terms"}), ("/url.json", {"url": PAGE}), ("/site.json", {"domain": "example.com"}),
-        ("/site.json", {"host": "terms.example.com"}),
-    ):  # fmt: skip
-        answer = client.get(path, params=asked).json()
-        assert answer["sql"]
-        for question in answer["sql"]:
-            lb.query(lake, question["sql"])
+    with connect(lake) as db:
+        for path, asked in (
+            ("/search.json", {"q": "terms"}), ("/url.json", {"url": PAGE}), ("/site.json", {"domain": "example.com"}),
+            ("/site.json", {"host": "terms.example.com"}),
+        ):  # fmt: skip
+            answer = client.get(path, params=asked).json()
+            assert answer["sql"]
+            for question in answer["sql"]:
+                allowed(db, question["sql"]).fetchall()
 
 
 def test_the_indexes_are_opened_once_and_again_when_the_lake_changes(lake: Lake, tmp_path: Path) -> None:
@@ -289,11 +293,13 @@ def test_the_indexes_are_opened_once_and_again_when_the_lake_changes(lake: Lake,
 
         ask(1)
         ask(2)
+        known = opened.answer("shared", lambda context: context.in_passages(lambda each: each))
+        assert seen[0][0]._passages is known  # opened once for both
         (tmp_path / "b.warc").write_bytes(
             record("http://new.example.org/", body(" ".join(words(60, 31))), date="2016-01-01T00:00:00Z")
         )
         take(copy, str(tmp_path / "b.warc"))
-        opened._looked = 0.0  # it looks once a second
+        opened._looked = -math.inf  # it looks once a second
         ask(3)
     assert seen[0][0] is seen[1][0] is not seen[2][0]
     assert [kind for _, kind in seen] == [None, None, "exact"]

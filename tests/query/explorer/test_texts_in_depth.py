@@ -21,9 +21,10 @@ from archive.engine import open_engine
 from archive.lake import Lake
 from index import stage as stages
 from index.passages.stage import Passages
-from query.explorer.context import OpenLake
 from query.explorer.dated import DatedPassages, Passage
+from query.explorer.open_lake import OpenLake
 from query.explorer.pages.table import PAGES
+from query.sql import connect
 
 
 @pytest.fixture(scope="module")
@@ -58,37 +59,30 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return lake
 
 
-def answers(lake: Lake, ids: list[str]) -> Iterator[tuple[str, Any]]:
-    with OpenLake(lake.location) as opened:
-        for own in ids:
-            values = PAGES["text"].parse([("content_id", own)])
-            yield own, opened.answer(own, lambda context, values=values: PAGES["text"].answer(context, values))
+def answers(opened: OpenLake, ids: list[str]) -> Iterator[tuple[str, Any]]:
+    for own in ids:
+        values = PAGES["text"].parse([("content_id", own)])
+        yield own, opened.answer(own, lambda context, values=values: PAGES["text"].answer(context, values))
 
 
 def test_what_a_page_asks_of_few_rows_is_what_all_rows_answer(mixed: Lake) -> None:
-    ids = [each for (each,) in rows(mixed, "SELECT content_id FROM documents ORDER BY 1")]
-    assert len(ids) > 6
-    for own, answer in answers(mixed, ids):
-        ((first, last, witness, near, captures),) = rows(
-            mixed,
-            f"SELECT first_seen, last_seen, witness_id, first_seen_near, captures FROM documents WHERE content_id = '{own}'",
-        )
-        page = answer.data
-        assert (page.first_seen, page.last_seen, page.captures_in_all) == (first, last, captures)
-        assert (page.witness and page.witness.content_id) == witness
-        assert (page.witness.first_seen if page.witness else first) == near
-        for question in answer.sql:
-            assert question.sql
-        said = [[tuple(map(str, row)) for row in rows(mixed, question.sql)] for question in answer.sql]
-        with OpenLake(mixed.location) as opened:
-            few = opened.act(
-                lambda context, own=own, asked=answer.sql: [
-                    [tuple(map(str, row)) for row in context.rows("", each.sql, own)]
-                    for each in asked
-                    if "IN (" not in each.sql
-                ]
+    with connect(mixed) as all_rows, OpenLake(mixed.location) as opened:
+        ids = [each for (each,) in rows(all_rows, "SELECT content_id FROM documents ORDER BY 1")]
+        assert len(ids) > 6
+        for own, answer in answers(opened, ids):
+            ((first, last, witness, near, captures),) = rows(
+                all_rows,
+                f"SELECT first_seen, last_seen, witness_id, first_seen_near, captures FROM documents WHERE content_id = '{own}'",
             )
-        assert few == [found for each, found in zip(answer.sql, said, strict=True) if "IN (" not in each.sql]
+            page = answer.data
+            assert (page.first_seen, page.last_seen, page.captures_in_all) == (first, last, captures)
+            assert (page.witness and page.witness.content_id) == witness
+            assert (page.witness.first_seen if page.witness else first) == near
+            asked = [each.sql for each in answer.sql if "IN (" not in each.sql]
+            assert asked
+            few = opened.act(lambda context, own=own, asked=asked: [context.rows("", each, own) for each in asked])
+            for sql, found in zip(asked, few, strict=True):
+                assert list(map(str, found)) == list(map(str, rows(all_rows, sql))), sql
 
 
 def test_few_rows_are_read_for_a_text(mixed: Lake) -> None:
@@ -114,10 +108,12 @@ def test_the_index_of_rows_is_kept_outside_the_lake_and_made_again_for_another_v
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     before = files_of(mixed.location)
     ids = [each for (each,) in rows(mixed, "SELECT content_id FROM documents ORDER BY 1 LIMIT 2")]
-    list(answers(mixed, ids))
+    with OpenLake(mixed.location) as opened:
+        list(answers(opened, ids))
     kept = {path.name for path in tmp_path.rglob("places-*")}
     assert {name.split("-")[1] for name in kept} == {"captures", "documents", "duplicates"}
-    list(answers(mixed, ids))
+    with OpenLake(mixed.location) as opened:
+        list(answers(opened, ids))
     assert {path.name for path in tmp_path.rglob("places-*")} == kept
     assert files_of(mixed.location) == before
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,12 +22,16 @@ from made_vectors import add
 import lowbackground as lb
 from archive.lake import Lake
 from archive.text.normalise import content_id
-from query.explorer.context import OpenLake
+from query.explorer.app import application
+from query.explorer.context import Context
 from query.explorer.draw.fields import DrawnField, fields
+from query.explorer.guard import Allowed
 from query.explorer.map import grid as made
 from query.explorer.map.kept import kept_grid
 from query.explorer.map.project import directions, unit
+from query.explorer.open_lake import OpenLake
 from query.explorer.page import Address
+from query.explorer.pages import map as map_page
 from query.explorer.pages.table import PAGES
 from query.explorer.show import Shown
 
@@ -161,6 +167,36 @@ def test_of_too_many_texts_a_part_is_on_the_map(full: Lake, tmp_path: Path, monk
         found = opened.answer("one", lambda context: made.grid(context, lb.topics(full).encoder))
     assert found.texts_in_all == 120
     assert 20 <= found.texts <= 60
+
+
+def test_a_field_of_a_map_that_is_being_drawn_is_a_page_that_asks_again(
+    full: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    go = threading.Event()
+
+    def slow(context: Context, encoder: str) -> made.Grid:
+        assert go.wait(60)
+        return kept_grid(context, encoder)
+
+    monkeypatch.setattr(map_page, "kept_grid", slow)
+    with OpenLake(full.location, patience=0) as opened:
+        application_ = application(opened, Allowed())
+
+        async def got(path: str) -> httpx.Response:
+            transport = httpx.ASGITransport(application_)
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                return await client.get(path)
+
+        answer, twin = asyncio.run(got("/map/1-1")), asyncio.run(got("/map/1-1.json"))
+        go.set()
+        assert (answer.status_code, answer.headers["refresh"]) == (202, "3")
+        assert "the map of this lake is being drawn" in answer.text
+        assert (twin.status_code, twin.headers["retry-after"]) == (503, "3")
+        until = time.monotonic() + 60
+        while asyncio.run(got("/map/1-1")).status_code == 202 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert asyncio.run(got("/map/1-1")).status_code in {200, 404}
 
 
 def test_a_lake_without_vectors_says_so(client: httpx.Client) -> None:

@@ -21,7 +21,7 @@ import lowbackground as lb
 from archive.lake import Lake
 from query.explorer.busy import Busy
 from query.explorer.checking import Checking
-from query.explorer.context import OpenLake
+from query.explorer.open_lake import OpenLake
 from query.explorer.pages.table import PAGES
 from query.verify.one_text import RecordCheck, check, cite_text
 from query.verify.records import Places

@@ -16,11 +16,12 @@ from explored import shown  # noqa: F401
 from archive.errors import QueryError
 from archive.intake.published import Published
 from archive.lake import Lake
-from query.explorer.context import OpenLake
+from query.explorer.open_lake import OpenLake
 from query.explorer.page import Address
 from query.explorer.pages.table import PAGES
 from query.explorer.show import Shown
 from query.explorer.whole_lake import WholeLake
+from query.sql import connect
 
 
 @pytest.fixture(autouse=True)
@@ -35,12 +36,12 @@ def questions(lake: Lake) -> list[str]:
 
 
 def test_each_question_is_answered_as_the_views_answer_it(shown: Lake, tmp_path: Path) -> None:
-    whole = WholeLake(shown, {"made": 1}, "400MB", str(tmp_path), 60)
+    whole, views = WholeLake(shown, {"made": 1}, "400MB", str(tmp_path), 60), connect(shown)
     try:
         asked = questions(shown)
         assert len(asked) > 12
         for sql in asked:
-            counted, asked_of_views = whole.rows(sql, "proofs" not in sql), rows(shown, sql)
+            counted, asked_of_views = whole.rows(sql, "proofs" not in sql), rows(views, sql)
             assert counted is not None
             if "ORDER BY" not in sql:  # so its rows come in any order
                 counted, asked_of_views = sorted(counted, key=repr), sorted(asked_of_views, key=repr)

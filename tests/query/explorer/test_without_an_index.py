@@ -13,8 +13,8 @@ from explored import shown  # noqa: F401
 
 from archive.extras import missing
 from archive.lake import Lake
-from query.explorer import lookups, passage_index
-from query.explorer.context import OpenLake
+from query.explorer import indexes
+from query.explorer.open_lake import OpenLake
 from query.explorer.pages.table import PAGES
 
 
@@ -23,8 +23,7 @@ def opened(shown: Lake, monkeypatch: pytest.MonkeyPatch) -> Any:
     def require(what: str, extra: str, *packages: str) -> None:
         raise missing(what, extra, packages[0])
 
-    for module in (lookups, passage_index):
-        monkeypatch.setattr(module, "require", require)
+    monkeypatch.setattr(indexes, "require", require)
     with OpenLake(shown.location) as opened:
         yield opened
 

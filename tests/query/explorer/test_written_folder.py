@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -22,11 +23,13 @@ from written import Parsed, faults
 import lowbackground as lb
 from archive.errors import ArchiveError
 from archive.lake import Lake
-from query.explorer.context import Context, OpenLake
+from query.explorer.context import Context
 from query.explorer.folder import path_of, without_forms, write_folder
+from query.explorer.open_lake import OpenLake
 from query.explorer.page import Answer, Page, to
 from query.explorer.pages.table import PAGES
 from query.explorer.parameters import NotThere, Parameter, text
+from query.explorer.result import FolderResult
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -37,12 +40,20 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_folder_has_every_page_that_is_linked_to_and_each_link_leads_there(shown: Lake, tmp_path: Path) -> None:
-    before = files_of(shown.location)
-    out = tmp_path / "out"
+@pytest.fixture(scope="module")
+def whole(shown: Lake, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FolderResult]:
+    """A folder with all pages: only read it."""
+    out, before = tmp_path_factory.mktemp("whole") / "out", files_of(shown.location)
     written = lb.explore(shown, static=out)
     assert written is not None
     assert files_of(shown.location) == before
+    return out, written
+
+
+def test_a_folder_has_every_page_that_is_linked_to_and_each_link_leads_there(
+    shown: Lake, whole: tuple[Path, FolderResult]
+) -> None:
+    out, written = whole
     assert faults(out) == []
     ids = {each for (each,) in rows(shown, "SELECT DISTINCT content_id FROM proofs")}
     assert {path.stem for path in (out / "text").glob("*.html")} >= ids
@@ -52,20 +63,21 @@ def test_a_folder_has_every_page_that_is_linked_to_and_each_link_leads_there(sho
     assert written.pages == len(list(out.rglob("*.html"))) == len(list(out.rglob("*.json")))
 
 
-def test_nothing_in_a_folder_needs_a_server_or_has_markup_of_others(shown: Lake, tmp_path: Path) -> None:
-    lb.explore(shown, static=tmp_path / "out")
-    for path in (tmp_path / "out").rglob("*.html"):
+def test_nothing_in_a_folder_needs_a_server_or_has_markup_of_others(whole: tuple[Path, FolderResult]) -> None:
+    out, _ = whole
+    for path in out.rglob("*.html"):
         page = Parsed(path)
         assert page.tags.isdisjoint({"form", "input", "select", "textarea", "button", "iframe", "object", "base"})
         assert page.inline == []
         assert "default-src 'none'" in path.read_text()
-    assert "&lt;script&gt;alert(2)" in "".join(path.read_text() for path in (tmp_path / "out").rglob("*.html"))
+    assert "&lt;script&gt;alert(2)" in "".join(path.read_text() for path in out.rglob("*.html"))
 
 
-def test_the_twin_of_a_page_has_the_same_data_as_on_a_server(shown: Lake, client: httpx.Client, tmp_path: Path) -> None:
-    lb.explore(shown, static=tmp_path / "out")
+def test_the_twin_of_a_page_has_the_same_data_as_on_a_server(
+    whole: tuple[Path, FolderResult], client: httpx.Client
+) -> None:
     served = client.get("/index.json").json()
-    kept = json.loads((tmp_path / "out" / "index.json").read_text())
+    kept = json.loads((whole[0] / "index.json").read_text())
     assert {name: kept[name] for name in ("title", "data", "sql", "versions")} == {
         name: served[name] for name in ("title", "data", "sql", "versions")
     }
@@ -105,19 +117,20 @@ def test_a_folder_that_holds_something_else_is_left_as_it_is(shown: Lake, tmp_pa
         lb.explore(shown, static=tmp_path / "new", read_only_token="secret")
 
 
-def test_a_folder_is_written_again_with_what_is_there_now_and_no_more(shown: Lake, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    lb.explore(shown, static=out)
-    first = contents(out)
+def test_a_folder_is_written_again_with_what_is_there_now_and_no_more(
+    shown: Lake, whole: tuple[Path, FolderResult], tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(whole[0], tmp_path / "out"))
     lb.explore(shown, static=out, pages=1)
     assert not (out / "text").exists()
     lb.explore(shown, static=out)
-    assert contents(out) == first
+    assert contents(out) == contents(whole[0])
 
 
-def test_a_killed_run_leaves_no_first_page_and_the_next_one_ends_it(shown: Lake, tmp_path: Path) -> None:
-    whole, out = tmp_path / "whole", tmp_path / "out"
-    lb.explore(shown, static=whole)
+def test_a_killed_run_leaves_no_first_page_and_the_next_one_ends_it(
+    shown: Lake, whole: tuple[Path, FolderResult], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
     dying = (
         "import os, sys\nfrom archive.owned import Owned\nimport lowbackground as lb\n"
         "write, done = Owned.write_file, []\n"
@@ -132,15 +145,16 @@ def test_a_killed_run_leaves_no_first_page_and_the_next_one_ends_it(shown: Lake,
     assert len(contents(out)) == 6
     assert not (out / "index.html").exists()
     lb.explore(shown, static=out)
-    assert contents(out) == contents(whole)
+    assert contents(out) == contents(whole[0])
 
 
 def test_the_command_says_what_to_open(shown: Lake, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
-    assert f"open {out}/index.html" in command("explore", "--lake", shown.location, "--static", out).stdout
-    told = json.loads(command("explore", "--lake", shown.location, "--static", out, "--json").stdout)
-    assert told["folder"] == out
-    assert told["left_out"] == 0
+    asked = ("explore", "--lake", shown.location, "--static", out, "--pages", "1")
+    assert f"open {out}/index.html" in command(*asked).stdout
+    told = json.loads(command(*asked, "--json").stdout)
+    assert (told["folder"], told["pages"]) == (out, 1)
+    assert told["left_out"] > 0
 
 
 @dataclass(frozen=True)

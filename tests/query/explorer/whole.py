@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,9 @@ class Served:
         import httpx
 
         reports = httpx.get(f"{self.address}/reports.json", timeout=60).json()["data"]["reports"]
-        fields = httpx.get(f"{self.address}/map.json", timeout=60).json()["links"]
+        while (drawn := httpx.get(f"{self.address}/map.json", timeout=60).json())["data"]["seconds"] is not None:
+            time.sleep(0.05)
+        fields = drawn["links"]
         found = {
             "overview": "/", "search": "/search", "words": "/search?q=example", "nothing": "/search?q=nowhere",
             "pasted": f"/search?{urlencode({'q': ' '.join(OLD)})}", "set": "/set?before=2020-01-01",

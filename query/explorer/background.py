@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from archive.errors import ArchiveError, error_line
+from query.explorer.behind import step_back
 
 _log = logging.getLogger(__name__)
 
@@ -46,10 +47,11 @@ class Background(Generic[Key, Value]):
 
     Args:
         kept: so many values are remembered.
+        steps_back: they are made behind the pages; not where pages use what the thread opens.
     """
 
-    def __init__(self, kept: int) -> None:
-        self._kept = kept
+    def __init__(self, kept: int, steps_back: bool = True) -> None:
+        self._kept, self._steps_back = kept, steps_back
         self._lock = threading.Lock()
         self._values: OrderedDict[Key, Value] = OrderedDict()
         self._failed: OrderedDict[Key, _Failed] = OrderedDict()
@@ -102,6 +104,8 @@ class Background(Generic[Key, Value]):
         return value
 
     def _work(self) -> None:
+        if self._steps_back:
+            step_back()
         while True:
             with self._lock:
                 if not self._waiting:

@@ -1,0 +1,19 @@
+"""Work behind the pages: who waits for a page comes first."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+
+#: How much a thread steps back: 19 is the most.
+_NICE = 5
+
+
+def step_back() -> None:
+    """Let this thread have the processor after those that answer pages, with the threads that it starts: those of a
+    connection of DuckDB that it opens, too. Only on Linux, where each thread has a priority of its own."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
