@@ -17,6 +17,7 @@ import click
 
 from archive import interrupt, logs
 from archive.errors import ArchiveError, error_line, visible
+from archive.program import program_version
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -172,10 +173,14 @@ def _end(line: str, status: int) -> NoReturn:
 
 def _log_at(ctx: click.Context, param: click.Parameter, times: int) -> None:
     if times and not ctx.resilient_parsing:
-        from importlib.metadata import version
-
         logs.set_up("info" if times == 1 else "debug")
-        _log.info("lowbackground %s: %s", version("lowbackground"), shlex.join(sys.argv[1:]))
+        _log.info("lowbackground %s: %s", program_version(), shlex.join(sys.argv[1:]))
+
+
+def _show_version(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        click.echo(f"archive, version {program_version()}")
+        ctx.exit()
 
 
 def verbose_option(command: Any) -> Any:
@@ -188,7 +193,10 @@ def verbose_option(command: Any) -> Any:
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @verbose_option
-@click.version_option(package_name="lowbackground", prog_name="archive")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
+    help="Show the version and exit.",
+)  # fmt: skip
 def main() -> None:
     """The web from before: a dated archive, each text once, with the earliest proof that it existed.
 

@@ -54,6 +54,7 @@ def collapse(
     recipe: str | None = None,
     suspect: Sets = (),
     model: str | None = None,
+    vocabulary: int | None = None,
     regimes: str | Iterable[str] | None = None,
     generations: int | None = None,
     seeds: int | None = None,
@@ -90,6 +91,7 @@ def collapse(
         suspect: a second set, to test whether a model learns less from it.
         model: a preset, a name on the Hub, a folder or a GGUF file. This and the options down to `learning_rate`
             replace values of the recipe.
+        vocabulary: tokens of the tokenizer of a preset, if not as many as its own.
         regimes: names, in a list or separated by commas: replace, mix:X, accumulate, accumulate-subsample, fresh, real,
             suspect:X.
         generations: how many, after generation 0.
@@ -122,9 +124,9 @@ def collapse(
     """
     started = time.monotonic()
     experiment = configure(
-        sets, out=out, recipe=recipe, suspect=suspect, model=model, regimes=regimes, generations=generations,
-        seeds=seeds, seed=seed, blocks=blocks, block=block, held_out_blocks=held_out_blocks, decoding=decoding,
-        prompt=prompt, epochs=epochs, batch=batch, learning_rate=learning_rate, documents=documents,
+        sets, out=out, recipe=recipe, suspect=suspect, model=model, vocabulary=vocabulary, regimes=regimes,
+        generations=generations, seeds=seeds, seed=seed, blocks=blocks, block=block, held_out_blocks=held_out_blocks,
+        decoding=decoding, prompt=prompt, epochs=epochs, batch=batch, learning_rate=learning_rate, documents=documents,
         text_column=text_column, url_column=url_column, date_column=date_column, where=where,
         suspect_where=suspect_where, device=device, workers=workers, threads=threads, keep_checkpoints=keep_checkpoints,
     )  # fmt: skip

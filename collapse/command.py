@@ -21,12 +21,13 @@ _STYLES = ["auto", "file", "heading", "blank-line", "line"]
 @click.argument("sets", nargs=-1, required=True, metavar="SET…", shell_complete=complete_file)
 @click.option("--out", type=click.Path(), default="collapse-report", show_default=True, help="The folder of the run.")
 @click.option("--recipe", metavar="NAME|FILE", shell_complete=complete_file,
-              help="smoke, default, suspect, shumailov-2024, gerstgrasser-2024, or a TOML file.  "
+              help="smoke, default, suspect, one after a paper (shumailov-2024, …), or a TOML file.  "
               "[default: default; suspect with --suspect]")  # fmt: skip
 @click.option("--suspect", multiple=True, metavar="SET", shell_complete=complete_file,
               help="A second set, to test whether a model learns less from it; repeatable.")  # fmt: skip
 @click.option("--model", metavar="NAME",
-              help="tiny, small, gpt2-9m, 125m; or a name on the Hub, a folder, a GGUF file.")  # fmt: skip
+              help="micro, tiny, small, gpt2-9m, 125m; or a name on the Hub, a folder, a GGUF file.")  # fmt: skip
+@click.option("--vocabulary", type=int, metavar="N", help="Tokens of a preset's tokenizer, if not as many as its own.")
 @click.option("--regimes", metavar="NAMES",
               help="replace, mix:X, accumulate, accumulate-subsample, fresh, real, suspect:X.")  # fmt: skip
 @click.option("--generations", type=int, metavar="N", help="How many, after generation 0.")

@@ -16,6 +16,7 @@ class Preset:
 
 
 PRESETS = {
+    "micro": Preset(2, 64, 2, 1024),  #: 0.17 million parameters: many seeds on a CPU
     "tiny": Preset(2, 128, 4, 4096),  #: 0.9 million parameters
     "small": Preset(4, 256, 8, 8192),  #: 5.3 million
     "gpt2-9m": Preset(8, 256, 8, 10_000),  #: 8.9 million, as Gerstgrasser et al. 2024 use for TinyStories

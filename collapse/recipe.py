@@ -21,24 +21,38 @@ NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 _LONGEST = 8192
 #: What a paper's figure may measure.
 _MEASURES = ("loss", "perplexity", "ratio", "rise")
+#: What it may say without a number.
+_SAYINGS = ("worse", "better", "the same")
 
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A figure that a paper reports, and what it is compared with."""
+    """What a paper reports, in a number or in words, and what it is compared with."""
 
     what: str
-    reported: float
     measure: str  #: loss, perplexity, ratio (to generation 0) or rise (of perplexity, in points)
     regime: str
     generation: int  #: from 0 on; -1 is the last
+    reported: float = math.nan  #: the number
+    says: str = ""  #: or else how it is: worse, better, or the same
+    against: str = ""  #: the arm that it is compared with, in place of generation 0
+    decoding: str = ""  #: the only decoding for which it is; any if empty
+    source: str = ""  #: where it was read
 
     def __post_init__(self) -> None:
         if self.measure not in _MEASURES:
             raise CollapseError(f"measure {self.measure} of a paper: there are {', '.join(_MEASURES)}")
-        if self.generation < -1 or not math.isfinite(self.reported):
-            raise CollapseError(f"{self.what}: a number is reported, of a generation from 0 on or of -1, the last")
+        if self.says and self.says not in _SAYINGS:
+            raise CollapseError(f"{self.what}: a paper says one of {', '.join(_SAYINGS)}")
+        if self.generation < -1 or math.isfinite(self.reported) == bool(self.says):
+            raise CollapseError(f"{self.what}: a number or a saying is reported, of a generation from -1, the last, on")
+        if (self.says or self.against) and self.measure != "ratio":
+            raise CollapseError(f"{self.what}: what is said in words, or against another arm, is a ratio")
         object.__setattr__(self, "regime", str(Regime.parse(self.regime)))
+        if self.against:
+            object.__setattr__(self, "against", str(Regime.parse(self.against)))
+        if self.decoding:
+            Decoding.parse(self.decoding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,7 @@ class Recipe:
     title: str = ""
     source: str = ""  #: the paper that it follows
     model: str = "tiny"  #: a preset, a name on the Hub, a folder or a GGUF file
+    vocabulary: int = 0  #: tokens of a preset's tokenizer, so that several sizes can share one; 0: the preset's own
     block: int = 64  #: tokens of a training sequence
     blocks: int = 1000  #: in the set of a generation
     held_out_blocks: int = 500
@@ -71,6 +86,8 @@ class Recipe:
                 raise CollapseError(f"{name} is at least {least}, not {getattr(self, name)}")
         if self.generations < 0:
             raise CollapseError(f"generations is at least 0, not {self.generations}")
+        if self.vocabulary and not 300 <= self.vocabulary <= 1 << 20:
+            raise CollapseError("vocabulary has 300 to 1,048,576 tokens, or is 0, the preset's own")
         if not 0 <= self.seed < 1 << 32:
             raise CollapseError(f"seed is a whole number from 0 to {(1 << 32) - 1}, not {self.seed}")
         if not (0 < self.epochs < math.inf and 0 < self.learning_rate < math.inf):

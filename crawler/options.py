@@ -5,20 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import version
 from typing import Any
 
+from archive.program import program_version
 from crawler.asof import AsOf
 from crawler.frontier.hosts import Manners
 
 #: The product token: by it robots.txt names us, and requests begin with it.
 TOKEN = "lowbackground"
-
-
-@cache
-def _version() -> str:
-    return version("lowbackground")
 
 
 @dataclass(frozen=True)
@@ -100,9 +94,9 @@ class Options:
     @property
     def software(self) -> str:
         """The name and the version of this program."""
-        return f"lowbackground/{_version()}"
+        return f"lowbackground/{program_version()}"
 
     @property
     def user_agent(self) -> str:
         """How requests name the crawler, and whom to write to."""
-        return f"{TOKEN}/{_version()} (+{self.contact})"
+        return f"{TOKEN}/{program_version()} (+{self.contact})"

@@ -77,9 +77,9 @@ def make_results(
 
 
 _PAPER = (
-    Paper("perplexity of generation 0 (OPT-125m, WikiText-2)", 34.0, "perplexity", "replace", 0),
-    Paper("rise of perplexity, no real text kept", 20.0, "rise", "replace", -1),
-    Paper("what an arm that was not run gives", 1.1, "ratio", "mix:0.5", -1),
+    Paper("perplexity of generation 0 (OPT-125m, WikiText-2)", "perplexity", "replace", 0, 34.0),
+    Paper("rise of perplexity, no real text kept", "rise", "replace", -1, 20.0),
+    Paper("what an arm that was not run gives", "ratio", "mix:0.75", -1, 1.1),
 )
 
 

@@ -18,7 +18,6 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar, cast
 
@@ -28,6 +27,7 @@ from archive.commoncrawl.gate import FIRST_WAIT, Gate, Refused, Watch
 from archive.commoncrawl.paths import OWN, OWN_BUCKET, OWN_INDEX, require_path
 from archive.commoncrawl.store import StoreMirror
 from archive.errors import SourceError
+from archive.program import program_version
 from archive.sources.base import Spent
 from archive.sources.http import HttpFile, WrongPart, length_of, require_part
 from archive.storage import TIMEOUT, is_http, local_or_store
@@ -191,7 +191,7 @@ class Access:
         contact = self.contact or os.environ.get("LOWBACKGROUND_CONTACT") or "no contact given"
         # a header has ASCII only
         shown = urllib.parse.quote(" ".join(contact.split()), safe=_PRINTED)
-        return f"lowbackground/{version('lowbackground')} (+{shown})"
+        return f"lowbackground/{program_version()} (+{shown})"
 
 
 class WebMirror:

@@ -33,6 +33,7 @@ from archive.engine.local import IDLE, OneProcess, cores
 from archive.engine.scratch import Mirror, Stored, discard, folder, name
 from archive.errors import ArchiveError, error_line
 from archive.extras import require
+from archive.program import program_version
 
 #: The variable that names a folder that all machines of a cluster see, or a prefix of a store of objects.
 SCRATCH = "LOWBACKGROUND_SCRATCH"
@@ -521,4 +522,4 @@ def _forget_copies() -> None:
 def _versions() -> str:
     """Return the versions on which it depends what a task is, and what comes of it."""
     python = ".".join(platform.python_version_tuple()[:2])
-    return f"lowbackground {version('lowbackground')}, Python {python}, pyarrow {version('pyarrow')}"
+    return f"lowbackground {program_version()}, Python {python}, pyarrow {version('pyarrow')}"

@@ -26,6 +26,8 @@ from collapse.regimes import CONTROL, START, Regime
 
 #: Of `results.json`. Version 1 had no number, and `strange` was a list.
 VERSION = 2
+#: Shares of written text that make a curve.
+_DOSES = 3
 _UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
@@ -54,10 +56,20 @@ def compare(change: Interval, floor: Interval) -> Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Shortfall:
+    """The last generation of an arm, compared with a model that knows only how often each token occurs in real text."""
+
+    excess: Interval  #: of its loss on held-out text over that model's, nats per token, paired by seed
+    worse: bool | None  #: None: it is worse in the mean, but the interval does not show it; or not measured
+    since: int | None  #: the first of the generations that are all worse, up to the last, in the mean
+
+
+@dataclass(frozen=True, slots=True)
 class StartSummary:
     """Generation 0, over seeds."""
 
     loss: Interval
+    unigram: Interval = _UNKNOWN  #: the loss of a model that knows only how often each token occurs in its text
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +89,25 @@ class ArmSummary:
 
     generations: list[GenerationSummary]
     definitions: list[Finding]  #: which definitions of collapse the arm meets
+    shortfall: Shortfall | None = None  #: the last generation, compared with that model
 
 
 @dataclass(frozen=True, slots=True)
 class PaperResult:
-    """A figure of a paper (`collapse.recipe.Paper`), and the same as this run measured it."""
+    """What a paper reports (`collapse.recipe.Paper`), and the same as this run measured it."""
 
     what: str
-    reported: float
+    reported: float  #: NaN where that is a word
     measure: str
     regime: str
     generation: int
     measured: float  #: NaN if the run has no such arm or generation
+    interval: Interval = _UNKNOWN  #: of `measured`, over seeds
+    says: str = ""
+    against: str = ""
+    source: str = ""
+    agrees: str = "open"  #: yes, in direction, no or open
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +187,18 @@ class RunResults:
         """The suspect arms, by their share of suspect text."""
         suspects = [regime for regime in self.regimes if regime.kind == "suspect"]
         return sorted(suspects, key=lambda regime: regime.share or 0.0)
+
+    @property
+    def doses(self) -> dict[float, Regime]:
+        """The arms by the share of their text that is suspect; without a suspect set, by the share that models wrote.
+
+        Empty where too few arms differ only in that share.
+        """
+        if self.suspects:
+            return {arm.share: arm for arm in self.suspects if arm.share}
+        mixed = [arm for arm in self.regimes if arm.kind in ("mix", "replace")]
+        shares = {round(1 - (arm.share or 0.0), 12): arm for arm in mixed}
+        return {share: arm for share, arm in sorted(shares.items()) if share} if len(shares) >= _DOSES else {}
 
     @property
     def writers(self) -> list[Regime]:

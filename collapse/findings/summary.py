@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 
 from collapse.corpus.report import SetReport
-from collapse.findings.results import ArmSummary, GenerationSummary, PaperResult, RunResults, Sample, StartSummary
+from collapse.findings import papers
+from collapse.findings.results import ArmSummary, GenerationSummary, RunResults, Sample, StartSummary
+from collapse.findings.unigram import shortfall
 from collapse.measures.courses import Course, Courses
 from collapse.measures.definitions import evaluate_definitions
 from collapse.measures.loss import perplexity
@@ -24,10 +26,11 @@ from collapse.measures.metrics import (
     held_out_loss,
     of_text,
     rare_ngrams_kept,
+    unigram_loss,
     vocabulary_kept,
 )
 from collapse.measures.spread import Interval, Values, noise_floor, share
-from collapse.recipe import Paper, Recipe
+from collapse.recipe import Recipe
 from collapse.regimes import CONTROL, START
 
 #: Returns the number of each seed, of a regime and a generation.
@@ -57,13 +60,13 @@ def summarized(
         generations=generations,
     )
     control = _control(results, lambda name, generation: _perplexities(results, name, generation, held_out_loss))
-    return replace(
+    results = replace(
         results,
         noise_floor=noise_floor(np.array(control)) if control else None,
-        start=StartSummary(results.at_start(held_out_loss)),
+        start=StartSummary(results.at_start(held_out_loss), results.at_start(unigram_loss)),
         arms={regime: _arm(results, regime) for regime in recipe.regimes},
-        paper=[PaperResult(**asdict(figure), measured=_measured(results, figure)) for figure in recipe.paper],
     )
+    return replace(results, paper=papers.compared(results))
 
 
 def _arm(results: RunResults, regime: str) -> ArmSummary:
@@ -80,22 +83,7 @@ def _arm(results: RunResults, regime: str) -> ArmSummary:
                 {band: _exp(results.change(regime, generation, band_loss(band))) for band in bands},
             )
         )
-    return ArmSummary(generations, evaluate_definitions(_courses(results, regime)))
-
-
-def _measured(results: RunResults, figure: Paper) -> float:
-    """Return what this run has for a figure of a paper; NaN if it has no such arm or generation."""
-    last = results.last(figure.regime)
-    generation = last if figure.generation < 0 else figure.generation
-    if figure.regime not in results.recipe.regimes or generation > last:
-        return math.nan
-    now, first = results.mean(figure.regime, generation, held_out_loss).value, results.at_start(held_out_loss).value
-    return {
-        "loss": now,
-        "perplexity": perplexity(now),
-        "ratio": perplexity(now - first),
-        "rise": perplexity(now) - perplexity(first),
-    }[figure.measure]
+    return ArmSummary(generations, evaluate_definitions(_courses(results, regime)), shortfall(results, regime))
 
 
 def _courses(results: RunResults, regime: str) -> Courses:

@@ -14,6 +14,7 @@ from collapse.measures.metrics import (
     distinct,
     of_text,
     part_loss,
+    part_tokens,
     rare_ngrams_kept,
     vocabulary_kept,
 )
@@ -31,6 +32,7 @@ class PartChange:
     name: str
     change: Interval  #: of the loss, in nats per token
     floor: Interval  #: how far chance moves it
+    tokens: float  #: of it, in the seed that has the fewest
 
     @property
     def described(self) -> str:
@@ -124,7 +126,8 @@ def part_changes(results: RunResults, arm: Regime) -> list[PartChange]:
         for name in names if len(names) > 1 else ():
             loss = part_loss(kind, name)
             change = results.between(arm, other, last, loss) if other else results.change(arm, last, loss)
-            changes.append(PartChange(kind, name, change, results.floor(loss)))
+            tokens = float(results.values(arm, last, part_tokens(kind, name)).min())
+            changes.append(PartChange(kind, name, change, results.floor(loss), tokens))
     return changes
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from collapse.findings import wording
 from collapse.findings.results import Comparison, RunResults, compare
 from collapse.findings.suspect import Side, likenesses, reference, worst
+from collapse.findings.unigram import shortfall
 from collapse.measures.metrics import Metric, TextKind, band_loss, held_out_loss, of_text, surprise, unigram_loss
 from collapse.regimes import CONTROL, Regime
 
@@ -19,6 +20,12 @@ _TRAINED = {
     "accumulate-subsample": "Trained on as much text as at first, drawn from the real text and all written since",
     "fresh": "Trained on new real text each time",
     "suspect": "{} suspect text",
+}
+_AGREEMENTS = {
+    "yes": "can be seen here",
+    "in direction": "only in direction",
+    "no": "cannot be seen here",
+    "open": "stay open",
 }
 _OUTCOMES = {
     Comparison.MORE: ", worse by more than chance",
@@ -36,20 +43,7 @@ def paragraphs(results: RunResults) -> list[str]:
         texts.append("No arm has a generation that could have lost anything, so nothing is said of collapse.")
     texts += [" ".join([_arm(results, arm), *_tail(results, arm)]) for arm in results.tested]
     texts += [_doses(results), *_suspicion(results)] if results.suspects else []
-    return texts + _definitions(results)
-
-
-def headline(results: RunResults) -> str:
-    """Return the title of the picture of losses: what became of the arm that surely lost most."""
-    outcomes = {arm: outcome(results, arm) for arm in results.tested}
-    for known, says in (
-        (Comparison.MORE, "rises to {} times"),
-        (Comparison.UNKNOWN, "comes to {} times; whether by chance is not known"),
-    ):
-        if arms := [arm for arm, comparison in outcomes.items() if comparison is known]:
-            arm = hardest(results, arms)
-            return f"{wording.name(arm)}: perplexity on real text {says.format(wording.ratio(final(results, arm)))}"
-    return "In no arm does the perplexity on real text rise by more than chance makes it"
+    return texts + _definitions(results) + _papers(results)
 
 
 def outcome(results: RunResults, arm: Regime) -> Comparison:
@@ -102,14 +96,26 @@ def _arm(results: RunResults, arm: Regime) -> str:
         text += f"{since}{_OUTCOMES[outcome(results, arm)]}."
     else:
         text += "."
-    if (lost := results.mean(arm, last, held_out_loss).value) > (single := results.at_start(unigram_loss).value):
-        text += (
-            f" At {wording.number(lost)} nats for a token it is worse than to know only how often each token occurs "
-            f"({wording.number(single)} nats)."
-        )
+    text += _below_frequencies(results, arm)
     if arm.kind == "accumulate":
         text += f" (Generation {last} trains on {last + 1} times as much text, and so for longer.)"
     return text
+
+
+def _below_frequencies(results: RunResults, arm: Regime) -> str:
+    """Say, with a space before it, that an arm ends worse than a table of frequencies; nothing where it does not."""
+    found = shortfall(results, arm)
+    if not found.excess.value > 0:
+        return ""
+    loss, single = results.mean(arm, results.last(arm), held_out_loss).value, results.at_start(unigram_loss).value
+    if math.isnan(loss) or math.isnan(single):
+        return ""
+    shown = " in the mean, though not beyond its interval," if found.worse is None and len(results.seeds) > 1 else ""
+    since = f" since generation {found.since}" if found.since not in (None, results.last(arm)) else ""
+    return (
+        f" At {wording.number(loss)} nats for a token it is{shown} worse than to know only how often each token occurs "
+        f"({wording.number(single)} nats){since}: it guesses real text no better than a table of frequencies."
+    )
 
 
 def _doses(results: RunResults) -> str:
@@ -118,9 +124,10 @@ def _doses(results: RunResults) -> str:
     for arm in [*results.references, *results.suspects]:
         compared = "" if math.isnan(final(results, arm)) else _OUTCOMES[outcome(results, arm)].split(":")[0]
         outcomes.append(f"{_trained(arm)}: {_moved(results, arm)}{compared}")
+    below = "".join(f" {arm}:{text}" for arm in results.suspects if (text := _below_frequencies(results, arm)))
     return (
         "Perplexity on held-out real text by that of generation 0, which saw as much of the real text alone. "
-        f"{'; '.join(outcomes)}."
+        f"{'; '.join(outcomes)}.{below}"
     )
 
 
@@ -177,6 +184,15 @@ def _definitions(results: RunResults) -> list[str]:
         count = max(count, len(findings))
         texts.append(f"{arm} meets {len(met)}{f' ({wording.listed(met)})' if met else ''}, and {left} are open")
     return [f"Of {count} definitions of collapse in the literature, {'; '.join(texts)}."] if count else []
+
+
+def _papers(results: RunResults) -> list[str]:
+    """Say how often this run agrees with the recipe's paper."""
+    counts = Counter(figure.agrees for figure in results.paper)
+    if not counts:
+        return []
+    told = [f"{count} {says}" for name, says in _AGREEMENTS.items() if (count := counts[name])]
+    return [f"Of {wording.counted(counts.total(), 'figure')} of the paper, {wording.listed(told)}."]
 
 
 def _suspicion(results: RunResults) -> list[str]:

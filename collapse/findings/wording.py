@@ -107,3 +107,13 @@ def listed(parts: Sequence[str]) -> str:
     'a, b and c'
     """
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def one_line(text: str, longest: int = 40) -> str:
+    """Return a name from a set so that it fits a picture: without line breaks, and shortened.
+
+    >>> one_line("a\\nb"), one_line("abcdef", 4)
+    ('a b', 'abc…')
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"

@@ -1,9 +1,11 @@
 """The definitions of "model collapse", and which of them a run meets.
 
 Schaeffer, Kazdan, Arulandu and Koyejo 2025, "Position: Model Collapse Does Not Mean What You Think"
-(arXiv:2503.03150), count eight definitions in the literature, which contradict one another in part. The list is theirs;
-the sentences, the papers that are named as examples and the rules are ours. No rule claims that its definition is the
-right one, and a change that may be chance (`Course.rises`) never counts.
+(arXiv:2503.03150), count "eight distinct and at times conflicting definitions" in the literature (abstract). The names
+are theirs, and so is which paper uses which: both are in the figure `definitions_meta_analysis` of their repository
+(RylanSchaeffer/KoyejoLab-Collapse-or-Thrive), where a paper defines collapse so explicitly or implicitly. The paper's
+own sentences for each definition could not be read: the sentences and rules here are ours. No rule claims that its
+definition is the right one, and a change that may be chance (`Course.rises`) never counts.
 """
 
 from __future__ import annotations
@@ -88,7 +90,7 @@ def _variance(arm: Courses) -> Verdict:
 
 
 def _scaling(arm: Courses) -> Verdict:
-    return None, "a run trains models of one size on sets of one size, which have no scaling law"
+    return None, "a run trains models of one size on sets of one size; compare two runs"
 
 
 def _tails(arm: Courses) -> Verdict:
@@ -125,7 +127,7 @@ DEFINITIONS = (
         "catastrophe",
         "Catastrophic increase of population risk",
         "Trained on what models wrote, a model becomes much worse at real text, and soon.",
-        "Dohmatob et al. 2024 (arXiv:2402.07712)",
+        "Dohmatob et al. 2024 (arXiv:2402.07712, 2402.07043 and 2410.04840)",
         "The perplexity of held-out text at least doubles within the run.",
         _catastrophe,
     ),
@@ -133,7 +135,7 @@ DEFINITIONS = (
         "increase",
         "Any increase of population risk",
         "A model becomes worse at real text than one that was trained on real text alone, by however little.",
-        "Alemohammad et al. 2023 (arXiv:2307.01850); Dohmatob et al. 2024 (arXiv:2410.04840)",
+        "Alemohammad et al. 2023 (arXiv:2307.01850); Taori and Hashimoto 2022",
         "The perplexity of held-out text rises by more than it does with real text and other seeds.",
         _increase,
     ),
@@ -159,15 +161,24 @@ DEFINITIONS = (
         "scaling",
         "Change of the scaling law",
         "More text or larger models lower the loss by less than they would with real text.",
-        "Dohmatob et al. 2024 (arXiv:2402.07043)",
-        "Not evaluated: that takes runs of several sizes.",
+        "Dohmatob et al. 2024 (arXiv:2402.07043, by its title)",
+        "A run has one size, so it cannot tell. Two runs can: benchmarks/collapse_sizes.py compares them.",
         _scaling,
+    ),
+    Definition(
+        "entanglement",
+        "Entanglement of real modes",
+        "Models mix up kinds of text that were distinct, or lose one, and write one like the other.",
+        "Shumailov et al. 2023 (arXiv:2305.17493)",
+        "What is written in continuation of different kinds of text differs less in its words, more than chance makes. "
+        "Not evaluated where the kind of each prompt is not known, which no run knows yet.",
+        _entanglement,
     ),
     Definition(
         "tails",
         "Disappearance of real tail data",
         "What is rare in real text is no longer written, and becomes unlikely.",
-        "Shumailov et al. 2024 (Nature 631, early collapse); Dohmatob et al. 2024 (arXiv:2402.07043)",
+        "Shumailov et al. 2024 (Nature 631, early collapse); Seddik et al. 2024 (arXiv:2404.05090)",
         "Less of the rare tokens or n-grams of real text is written, or the perplexity of the rarest tokens rises by "
         "more than that of the commonest; more than chance in either case.",
         _tails,
@@ -180,14 +191,6 @@ DEFINITIONS = (
         "More of the texts have a perplexity under generation 0 above the 99 % quantile of real text's, more than "
         "chance makes, and more than of real texts. No count shows whether a text is true; this comes closest.",
         _hallucination,
-    ),
-    Definition(
-        "entanglement",
-        "Entanglement of unlike data",
-        "Models mix up kinds of text that were distinct, and write one like the other.",
-        "Shumailov et al. 2024 (Nature 631, late collapse)",
-        "What is written in continuation of different kinds of text differs less in its words, more than chance makes.",
-        _entanglement,
     ),
 )
 

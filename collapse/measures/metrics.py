@@ -133,6 +133,26 @@ def band_loss(name: str) -> Metric:
     return part_loss("bands", name)
 
 
+def part_tokens(kind: PartKind, name: str) -> Metric:
+    """Return the metric for how many tokens of the held-out text are in a part of it."""
+
+    def metric(row: GenerationMetrics) -> float:
+        part = row.held_out.parts(kind).get(name)
+        return part.tokens if part else math.nan
+
+    return metric
+
+
+def band_tokens(name: str) -> Metric:
+    """Return the metric for how many tokens of the held-out text are in a frequency band."""
+    return part_tokens("bands", name)
+
+
+def held_out_tokens(row: GenerationMetrics) -> float:
+    """Return how many tokens of held-out text were guessed."""
+    return row.held_out.loss.tokens
+
+
 def band_share(name: str) -> Metric:
     """Return the metric for the share of the running tokens that a band has; of generation 0 alone."""
     return lambda row: row.bands.shares.get(name, math.nan) if row.bands else math.nan

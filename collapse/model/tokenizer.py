@@ -80,14 +80,17 @@ def load(path: Path, end: int) -> Tokenizer:
     return Tokenizer(Fast.from_file(str(path)), end)
 
 
-def make(model: str, texts: Sequence[str]) -> Tokenizer:
+def make(model: str, texts: Sequence[str], vocabulary: int = 0) -> Tokenizer:
     """Return the tokenizer of a model; for a preset, train a byte-level BPE (Sennrich et al. 2016) on the texts.
+
+    Args:
+        vocabulary: tokens of a preset's tokenizer, if not as many as its own.
 
     Raises:
         CollapseError: the checkpoint has no fast tokenizer, or names no token that ends a text.
     """
     if model in PRESETS:
-        return _train(PRESETS[model].vocabulary, texts)
+        return _train(vocabulary or PRESETS[model].vocabulary, texts)
     checkpoint(model)
     try:
         opened = Opened(model)

@@ -1,4 +1,4 @@
-"""Sentences that several captions share: the intervals, the noise floor; and names that come from a set."""
+"""Sentences that several captions share: the intervals, the noise floor."""
 
 from __future__ import annotations
 
@@ -23,13 +23,3 @@ def floor(results: RunResults) -> str:
         "The grey band is the noise floor: how far models move from generation 0 that train on the same real text with "
         "another seed. Changes inside the band may be chance."
     )
-
-
-def one_line(text: str, longest: int = 40) -> str:
-    """Return a name from a set so that it fits a picture: without line breaks, and shortened.
-
-    >>> one_line("a\\nb"), one_line("abcdef", 4)
-    ('a b', 'abc…')
-    """
-    line = " ".join(text.split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"

@@ -26,7 +26,12 @@ _DEFINITIONS = (
     "cannot tell."
 )
 _WHY = "The numbers behind each answer:"
-_PAPERS = "Figures that papers report, next to those of this run. The set differs, unless you gave the paper's."
+_PAPERS = (
+    "What a paper reports, next to what this run measured. The text, the model and the length of the training differ, "
+    "unless you gave the paper's; so levels seldom agree, and changes often only in direction. Yes: the paper's figure "
+    "is in our interval, or what it says in words is more than chance here. In direction: more than chance on the same "
+    "side, by another amount. Open: this run is too small, or has too few seeds, to tell."
+)
 _NUMBERS = "Means over seeds. metrics.parquet and results.json have every number of every seed."
 #: Behind the name of an arm or of what was measured.
 _FINDING = re.compile(r"(?:(?<=real text )|(?<=\): ))(?:rose|fell|came) to [\d.,]+ times")

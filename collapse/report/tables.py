@@ -7,6 +7,7 @@ import math
 from collapse.findings import wording
 from collapse.findings.results import Comparison, RunResults
 from collapse.findings.suspect import likenesses
+from collapse.findings.unigram import shortfall
 from collapse.findings.verdict import outcome
 from collapse.measures.definitions import DEFINITIONS, Finding
 from collapse.measures.metrics import held_out_loss
@@ -30,9 +31,10 @@ def arms(results: RunResults) -> Html:
     for regime in results.regimes:
         last = results.last(regime)
         compared = "gives the noise floor" if regime.kind == CONTROL else _COMPARED[outcome(results, regime)]
-        rows.append((wording.name(regime), str(last), *_losses(results, regime, last), compared))
+        frequencies = _frequencies(results, regime)
+        rows.append((wording.name(regime), str(last), *_losses(results, regime, last), compared, frequencies))
     head = ("arm", "generations", "loss, nats a token", "perplexity", "by generation 0's", "95 %", "")
-    return table(head, rows, range(1, 6))
+    return table((*head, "compared with word frequencies alone"), rows, range(1, 6))
 
 
 def generations(results: RunResults) -> Html:
@@ -74,21 +76,31 @@ def users() -> Html:
 
 
 def papers(results: RunResults) -> Html:
-    """Return the table of the figures that papers report, next to those of this run."""
+    """Return the table of what papers report, next to what this run measured."""
     rows = []
     for figure in results.paper:
         generation = "last generation" if figure.generation < 0 else f"generation {figure.generation}"
-        share = figure.measured / figure.reported if figure.reported else math.nan
+        arm = f"{figure.regime} compared with {figure.against}" if figure.against else figure.regime
+        what = safe(figure.what) + (tag("span", f" ({figure.source})", "small") if figure.source else "")
         rows.append(
             (
-                figure.what,
-                f"{figure.measure}, {figure.regime}, {generation}",
-                wording.number(figure.reported),
+                Html(what),
+                f"{figure.measure}, {arm}, {generation}",
+                figure.says or wording.number(figure.reported),
                 wording.number(figure.measured),
-                "" if math.isnan(share) else f"{share:.2f}",
+                _span(figure.interval),
+                tag("span", figure.agrees, {"yes": "yes", "no": "no"}.get(figure.agrees, "open")),
+                figure.because,
             )
         )
-    return table(("what", "here", "reported", "measured", "measured by reported"), rows, (2, 3, 4))
+    return table(("what", "here", "paper said", "measured", "95 %", "agrees?", ""), rows, (2, 3, 4))
+
+
+def _span(interval: Interval) -> str:
+    """Format the interval of a number."""
+    if math.isnan(interval.low) or math.isnan(interval.high):
+        return "no interval"
+    return f"{wording.number(interval.low)} to {wording.number(interval.high)}"
 
 
 def likeness(results: RunResults) -> Html:
@@ -121,6 +133,16 @@ def _losses(results: RunResults, regime: Regime | str, generation: int) -> tuple
         f"×{wording.ratio(change.value)}" if math.isfinite(change.value) else wording.UNKNOWN,
         wording.between(change),
     )
+
+
+def _frequencies(results: RunResults, regime: Regime) -> Html | str:
+    """Return whether the last generation guesses real text better than a table of frequencies, in nats per token."""
+    found = shortfall(results, regime)
+    if math.isnan(found.excess.value):
+        return ""
+    says = {True: "worse", False: "better", None: "worse in the mean"}[found.worse]
+    text = f"{says} by {wording.number(abs(found.excess.value))} nats"
+    return text if found.worse is False else tag("span", text, "yes")
 
 
 def _findings(results: RunResults, regime: Regime) -> list[Finding]:

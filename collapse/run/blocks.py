@@ -108,7 +108,7 @@ def make(
         CollapseError: there is too little text (the message says how much there is and how much is needed), or the
             model does not fit.
     """
-    trained = tokenizer.make(recipe.model, [document.text for document in train])
+    trained = tokenizer.make(recipe.model, [document.text for document in train], recipe.vocabulary)
     real, ends = _cut(trained.encode([document.text for document in train]), recipe.block)
     remedy = "fewer --blocks" + (", or no fresh text (--regimes)" if _other(recipe) > recipe.blocks else "")
     _enough("the set", remedy, len(real), needed(recipe))

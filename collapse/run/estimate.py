@@ -22,7 +22,7 @@ from collapse.model.generate import write
 from collapse.model.train import train
 from collapse.recipe import Recipe
 from collapse.run.arm import Arm
-from collapse.run.blocks import Blocks, load
+from collapse.run.blocks import Blocks, load, needed
 from collapse.run.machine import Machine, prepare
 
 #: Seconds for which each kind of step is tried, at least.
@@ -43,6 +43,7 @@ class Estimate:
     memory: int  #: bytes, of all workers
     disk: int  #: bytes in the run's folder
     parameters: int
+    real: int  #: tokens of real text that the set must have, without what is held out
 
 
 def estimate(out: Path, recipe: Recipe, arms: Sequence[Arm], machine: Machine) -> Estimate:
@@ -77,7 +78,17 @@ def estimate(out: Path, recipe: Recipe, arms: Sequence[Arm], machine: Machine) -
     disk = 4 * count * kept_models + 12 * written + 4 * generations * recipe.held_out_blocks * recipe.block
     memory = before + max(_resident() - before, 16 * count)  # weights, gradients, two moments
     busy = min(open_engine(machine.workers).workers, len(arms))
-    return Estimate(seconds / busy, train_rate, write_rate, trained, written, memory * busy, disk, count)
+    return Estimate(
+        seconds / busy,
+        train_rate,
+        write_rate,
+        trained,
+        written,
+        memory * busy,
+        disk,
+        count,
+        needed(recipe) * recipe.block,
+    )
 
 
 def _rate(trial: Callable[[], int]) -> float:
@@ -114,7 +125,8 @@ def describe(expected: Estimate) -> str:
     """Return an estimate in words."""
     return "\n".join(
         (
-            f"{expected.parameters:,} parameters, {expected.trained:,} tokens to train, {expected.written:,} to write",
+            f"{expected.parameters:,} parameters, {expected.trained:,} tokens to train, {expected.written:,} to write, "
+            f"from {expected.real:,} of real text",
             f"one worker trains on {expected.train_rate:,.0f} tokens a second and writes {expected.write_rate:,.0f}",
             f"about {duration(expected.seconds)}, {bytes_text(expected.memory)} of memory, "
             f"{bytes_text(expected.disk)} on the disk",

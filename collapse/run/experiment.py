@@ -6,11 +6,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 
 from archive.engine import Failed, Tasks, open_engine
 from archive.errors import CollapseError
+from archive.program import program_version
 from archive.progress import Reporter
 from archive.records.rows import Columns
 from collapse import corpus, folder, report
@@ -30,6 +30,8 @@ _BYTES = 8
 _LEAST = 8_000_000
 #: How much more held-out text is read than is used, so that its blocks come from more documents.
 _WIDER = 4
+#: A recipe that needs more blocks of real text is estimated from fewer.
+_TRIED, _TRIAL_BLOCKS = 10_000, 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ class Experiment:
     def plan(self) -> Estimate:
         """Estimate how long `run` will take and what it needs, from a trial of a few seconds.
 
-        This reads the set, and leaves no files.
+        This reads the set, and leaves no files. For a recipe that needs much text, it reads what the trial needs, so
+        that a run can be estimated on another machine; whether the set has enough is only known when it is run.
 
         Raises:
             CollapseError: as `run` does.
@@ -94,6 +97,10 @@ class Experiment:
         models.check(self.recipe.model)
         with tempfile.TemporaryDirectory(prefix="collapse-") as name:
             trial, out = replace(self, out=name), Path(name)
+            if blocks.needed(self.recipe) > _TRIED:
+                few = min(self.recipe.held_out_blocks, _TRIAL_BLOCKS)
+                small = replace(self.recipe, blocks=_TRIAL_BLOCKS, held_out_blocks=few, regimes=("real",), paper=())
+                trial = replace(trial, recipe=small, suspect=())
             with trial._entered():
                 trial._prepare()
                 firsts = starts(out, self.recipe, self.machine)
@@ -102,7 +109,7 @@ class Experiment:
 
     def _entered(self) -> AbstractContextManager[None]:
         identity = {
-            "version": version("lowbackground"),
+            "version": program_version(),
             "layout": folder.LAYOUT,
             "sources": list(self.sources),
             "suspect": list(self.suspect),

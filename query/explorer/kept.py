@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from archive.atomic import atomic_file
 from archive.commoncrawl.cache import cache_folder, of_lake, temporary_folder
+from archive.program import program_version
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class KeptAnswers:
 
     def __init__(self, location: str, versions: Mapping[str, int | None]) -> None:
         self._location = location
-        of = json.dumps([dict(sorted(versions.items())), _FORMAT, version("lowbackground"), version("duckdb")])
+        of = json.dumps([dict(sorted(versions.items())), _FORMAT, program_version(), version("duckdb")])
         self._of = hashlib.sha256(of.encode()).hexdigest()[:32]
         self._folder = folder_of(location)
 

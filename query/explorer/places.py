@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from archive.errors import ArchiveError
 from archive.files import sql_literal
 from archive.lake import Lake
+from archive.program import program_version
 from archive.proofs import Stored, attach, stored_table
 from archive.tables import CAPTURES, DOCUMENTS, Table
 from index.tables import DUPLICATES
@@ -117,6 +118,6 @@ class Places:
 
 
 def _path(location: str, table: Table, number: int | None) -> Path:
-    of = [location, number, _FORMAT, version("lowbackground"), version("duckdb")]  # whose hashes may change
+    of = [location, number, _FORMAT, program_version(), version("duckdb")]  # whose hashes may change
     key = hashlib.sha256(json.dumps(of).encode()).hexdigest()[:32]
     return folder_of(location) / f"places-{table.name}-{key}.parquet"

@@ -24,6 +24,7 @@ from archive.damage import naming_damage
 from archive.errors import ArchiveError
 from archive.files import sql_literal
 from archive.lake import Lake
+from archive.program import program_version
 from archive.proofs import View, attach
 from archive.tables import DOCUMENTS
 from query import domain, opt_outs
@@ -189,6 +190,6 @@ def _write(db: duckdb.DuckDBPyConnection, sql: str, path: Path) -> None:
 
 
 def _path(location: str, versions: Mapping[str, int | None], name: str) -> Path:
-    of = [location, dict(sorted(versions.items())), _KEPT[name], _FORMAT, version("lowbackground"), version("duckdb")]
+    of = [location, dict(sorted(versions.items())), _KEPT[name], _FORMAT, program_version(), version("duckdb")]
     key = hashlib.sha256(json.dumps(of).encode()).hexdigest()[:32]
     return folder_of(location) / f"sites-{name}-{key}.parquet"

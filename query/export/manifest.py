@@ -14,6 +14,7 @@ import duckdb
 
 from archive.atomic import write_file
 from archive.files import sql_literal
+from archive.program import program_version
 from query.dataset import (
     MANIFEST,
     VERSION,
@@ -59,7 +60,7 @@ def finish(
     ]
     manifest = Manifest(
         version=VERSION,
-        program=f"lowbackground {version('lowbackground')}",
+        program=f"lowbackground {program_version()}",
         lake=LakeVersion(plan["lake"], plan["versions"]),
         arguments=options,
         tokenizer=_used(tokenizer),

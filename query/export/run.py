@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from archive.errors import ExportError, error_line
 from archive.evidence.grade import DEFAULT
 from archive.extras import require
 from archive.lake import Lake, open_lake
+from archive.program import program_version
 from archive.progress import Reporter
 from archive.storage import is_s3, is_text, local_or_store
 from query.dataset import Dropped, Likeness, Manifest
@@ -304,7 +304,7 @@ def _identity(options: ExportOptions, tokenizer: Tokenizer | None) -> dict[str, 
         "decontaminate": _hashes(options.decontaminate),
         "decontaminate_like": _hashes(options.decontaminate_like),
         "tokenizer": tokens,
-        "program": version("lowbackground"),
+        "program": program_version(),
     }
 
 

@@ -9,7 +9,6 @@ import stat
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from archive.errors import ArchiveError, ExportError, cause_line, error_line
 from archive.files import sql_literal
 from archive.objects import StoreError
+from archive.program import program_version
 from query.dataset import DESCRIBING, MANIFEST, VERSION, Calibration, File, Manifest, described, sums
 from query.export import calibrate
 from query.export.assign_shards import likenesses
@@ -289,7 +289,7 @@ def compare_description(out: Path, manifest: Manifest, folder: Folder) -> list[s
         held = {name: (out / name).read_bytes() for name in DESCRIBING if name in folder.files}
         if len(held) < len(DESCRIBING):
             return []  # said already
-        if manifest.version == VERSION and manifest.program == f"lowbackground {version('lowbackground')}":
+        if manifest.version == VERSION and manifest.program == f"lowbackground {program_version()}":
             wrong = [name for name, text in description(manifest).items() if held[name] != text.encode()]
             return [f"{name}: not what the manifest gives" for name in wrong]
         text = held["README.md"].decode()

@@ -140,7 +140,7 @@ def test_input_that_cannot_be_used_is_counted_and_the_status_is_1(place: Place) 
         (["--generations", 0], "--generations 0: at least 1"),
         (["--generations", -2], "--generations -2: at least 1"),
         (["--seeds", 0], "seeds is at least 1, not 0"),
-        (["--model", "gpt5"], "--model gpt5: there are tiny, small, gpt2-9m, 125m; and it is no folder"),
+        (["--model", "gpt5"], "--model gpt5: there are micro, tiny, small, gpt2-9m, 125m; and it is no folder"),
         (["--model", "tiny", "--prompt", 16], "prompt: tiny sees 16 tokens; take at most 15"),
         (["--decoding", "beam:1"], "decoding beam:1: a whole number from 2 to 64"),
         (["--where", "label"], "--where label: write it as column=value"),

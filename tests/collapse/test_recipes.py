@@ -18,6 +18,7 @@ from collapse.run.arm import Arm
 from collapse.run.machine import Machine
 
 FIGURE = {"what": "a figure", "reported": 1.5, "measure": "loss", "regime": "replace", "generation": 0}
+SAYING = {"what": "a saying", "says": "worse", "measure": "ratio", "regime": "replace", "generation": 1}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -29,7 +30,7 @@ def test_each_recipe_that_comes_with_the_program_can_be_loaded(name: str) -> Non
 
 
 def test_a_regime_has_the_same_name_in_the_recipe_in_an_arm_and_in_a_papers_figure() -> None:
-    recipe = Recipe(regimes=("mix:0.10", "suspect:1.0"), paper=(Paper("w", 1.0, "loss", "mix:.1", 0),))
+    recipe = Recipe(regimes=("mix:0.10", "suspect:1.0"), paper=(Paper("w", "loss", "mix:.1", 0, 1.0),))
     assert recipe.regimes == ("mix:0.1", "suspect:1")
     assert [str(regime) for regime in recipe.parsed_regimes()] == list(recipe.regimes)
     assert recipe.paper[0].regime == "mix:0.1"
@@ -111,7 +112,7 @@ def test_a_toml_file_may_say_all_that_a_recipe_holds(tmp_path: Path) -> None:
     text = 'title = "Mine"\nepochs = 2\nregimes = ["mix:.10", "real"]\n[[paper]]\n' + toml(FIGURE)
     recipe = load(written(tmp_path, text))
     assert recipe == Recipe(
-        title="Mine", epochs=2.0, regimes=("mix:0.1", "real"), paper=(Paper("a figure", 1.5, "loss", "replace", 0),)
+        title="Mine", epochs=2.0, regimes=("mix:0.1", "real"), paper=(Paper("a figure", "loss", "replace", 0, 1.5),)
     )
     assert isinstance(recipe.epochs, float)
 
@@ -134,10 +135,16 @@ def test_a_toml_file_may_say_all_that_a_recipe_holds(tmp_path: Path) -> None:
         ("paper = [1]", "write [[paper]] above each figure of a paper"),
         ("[[paper]]\n" + toml(FIGURE | {"measure": "los"}), "measure los of a paper: there are loss, perplexity"),
         ("[[paper]]\n" + toml(FIGURE | {"regime": "replce"}), "regime replce: there are"),
-        ("[[paper]]\n" + toml(FIGURE | {"generation": -2}), "of a generation from 0 on or of -1, the last"),
+        ("[[paper]]\n" + toml(FIGURE | {"generation": -2}), "of a generation from -1, the last, on"),
+        ("[[paper]]\n" + toml(FIGURE | {"says": "worse"}), "a number or a saying is reported"),
+        ("[[paper]]\n" + toml(SAYING | {"says": "bad"}), "a paper says one of worse, better, the same"),
+        ("[[paper]]\n" + toml(SAYING | {"measure": "loss"}), "is a ratio"),
+        ("[[paper]]\n" + toml(SAYING | {"against": "replce"}), "regime replce: there are"),
+        ("[[paper]]\n" + toml(SAYING | {"decoding": "nucleus"}), "decoding nucleus: there are"),
+        ("vocabulary = 7", "vocabulary has 300 to"),
         ("[[paper]]\n" + toml(FIGURE | {"reported": "low"}), "reported = 'low': float is wanted"),
         ("[[paper]]\n" + toml(FIGURE | {"page": 3}), "page is nothing that a paper says"),
-        ('[[paper]]\nwhat = "w"', "[[paper]] must say generation, measure, regime, reported too"),
+        ('[[paper]]\nwhat = "w"', "[[paper]] must say generation, measure, regime too"),
     ],
 )
 def test_what_a_toml_file_says_wrong_is_told_with_its_name(tmp_path: Path, text: str, says: str) -> None:

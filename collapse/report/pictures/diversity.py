@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from collapse.findings import wording
-from collapse.findings.results import Comparison, RunResults, compare
-from collapse.findings.suspect import MEASURES, Measure
+from collapse.findings import headlines, wording
+from collapse.findings.results import RunResults
+from collapse.findings.suspect import Measure
 from collapse.measures.metrics import of_text
-from collapse.regimes import Regime
 from collapse.report import axes as draws
 from collapse.report import canvas
 from collapse.report.canvas import Picture
@@ -26,13 +25,11 @@ _CAPTION = (
 
 def draw(results: RunResults) -> Picture | None:
     """Draw a panel for each measure, a line for each arm; None where no arm's models wrote."""
-    measures = [
-        measure for measure in MEASURES if not math.isnan(results.at_start(of_text("written", measure.metric)).value)
-    ]
+    measures = headlines.measured(results)
     if not results.writing or not measures:
         return None
     rows = -(-len(measures) // _COLUMNS)
-    title = _title(results, measures)
+    title = headlines.diversity(results).text
     with canvas.drawing():
         figure, panels = canvas.figure(title, 11.5, 2.35 * rows + 0.9, rows, min(len(measures), _COLUMNS))
         for panel, measure in zip(panels.flat, measures, strict=False):
@@ -67,24 +64,3 @@ def _panel(axes: Any, results: RunResults, measure: Measure) -> None:
     if math.isfinite(real):
         axes.axhline(real, color=canvas.INK, linestyle=(0, (5, 3)), linewidth=1.2, label="real text", zorder=2)
         axes.text(0.99, real, "real text", transform=axes.get_yaxis_transform(), ha="right", va="bottom", fontsize=7.5)
-
-
-def _title(results: RunResults, measures: list[Measure]) -> str:
-    """Name the arm that left real text in most measures."""
-    left = {arm: sum(_leaves(results, arm, measure) for measure in measures) for arm in results.writing}
-    if math.isnan(results.noise.high):
-        return "What the models write, generation by generation, compared with real text"
-    arm = max(left, key=lambda arm: left[arm])
-    many = f"{left[arm]} of {len(measures)} measures"
-    return f"{arm}: in {many} what the models write moves away from real text, by more than chance"
-
-
-def _leaves(results: RunResults, arm: Regime, measure: Measure) -> bool:
-    """Return whether the last generation's text is farther from real text than generation 0's, by more than chance."""
-    written, unseen = of_text("written", measure.metric), of_text("unseen", measure.metric)
-    last, real = results.last(arm), results.at_start(unseen).value
-    farther = abs(results.mean(arm, last, written).value - real) > abs(results.at_start(written).value - real)
-    return farther and compare(results.change(arm, last, written), results.floor(written)) in (
-        Comparison.MORE,
-        Comparison.LESS,
-    )

@@ -1,11 +1,11 @@
-"""How much worse a model gets with the share of suspect text in its set."""
+"""How much worse a model gets with the share of its set that is suspect text, or that models wrote."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from collapse.findings import wording
+from collapse.findings import headlines, wording
 from collapse.findings.results import Comparison, RunResults
 from collapse.findings.verdict import outcome
 from collapse.measures.metrics import held_out_loss
@@ -15,24 +15,25 @@ from collapse.report import canvas, captions
 from collapse.report.canvas import Picture
 
 _CAPTION = (
-    "Each point is a model that was trained on as much text as generation 0, with this share from the suspect set. Up "
-    "is worse: its perplexity on held-out real text, divided by that of generation 0, which saw only real text (the "
-    "black point at 0).{other} {bars} Hollow points cannot be distinguished from chance. {floor} The axis of shares is "
+    "Each point is a model that was trained on as much text as generation 0, with this share {of}. Up is worse: its "
+    "perplexity on held-out real text, divided by that of generation 0, which saw only real text (the black point at "
+    "0).{other} {bars} Hollow points cannot be distinguished from chance. {floor} The axis of shares is "
     "logarithmic from the least share on."
 )
 _OTHER = " The green diamond is a model trained on other real text: the effect of a set that is merely another."
 
 
 def draw(results: RunResults) -> Picture | None:
-    """Draw the ratio of perplexities over the share of suspect text; None without suspects."""
-    doses = {arm.share: arm for arm in results.suspects if arm.share}
+    """Draw the ratio of perplexities over the share of suspect or of written text; None without several shares."""
+    doses = results.doses
     if not doses:
         return None
+    what = "suspect" if results.suspects else "generated"
     changes = {share: results.change(arm, results.last(arm), held_out_loss) for share, arm in doses.items()}
     others = [(arm, results.change(arm, 1, held_out_loss)) for arm in results.references]
     every = [*changes.values(), *(change for _, change in others)]
-    tone = canvas.colour(results.suspects[0])
-    title = _title(results)
+    tone = canvas.colour(doses[max(doses)])
+    title = headlines.dose(results).text
     with canvas.drawing():
         figure, ((axes,),) = canvas.figure(title, 8.2, 4.8)
         noise = draws.reach(results.noise)
@@ -51,9 +52,10 @@ def draw(results: RunResults) -> Picture | None:
             if math.isfinite(change.value):
                 label = f"other real text ×{wording.ratio(change.value)}"
                 _label(axes, label, 1, change, above=False, color=canvas.colour(arm), ha="right")
-        axes.set_xlabel("share of suspect text in the training set")
+        axes.set_xlabel(f"share of {what} text in the training set")
         draws.loss_labels(axes)
         caption = _CAPTION.format(
+            of="from the suspect set" if results.suspects else "written by the generation before; the rest is real",
             other=_OTHER if others else "",
             bars=captions.intervals(results, "Vertical lines are"),
             floor=captions.floor(results),
@@ -81,15 +83,3 @@ def _label(axes: Any, text: str, share: float, change: Interval, above: bool, **
     point = (share, change.value if math.isnan(end) else end)
     shift, align = (4, "bottom") if above else (-4, "top")
     axes.annotate(text, point, (0, shift), textcoords="offset points", **{"ha": "center", "va": align, **style})
-
-
-def _title(results: RunResults) -> str:
-    outcomes = {arm: outcome(results, arm) for arm in results.suspects}
-    harmful = [arm for arm, comparison in outcomes.items() if comparison is Comparison.MORE]
-    if harmful:
-        share = harmful[0].share or 0.0
-        dose = "Suspect text alone" if share == 1 else f"From a share of {wording.percent(share)} on, suspect text"
-        return f"{dose} makes the model worse at real text"
-    if Comparison.UNKNOWN in outcomes.values():
-        return "What suspect text does to a model; what chance does is not known"
-    return "That suspect text makes the model worse at real text cannot be distinguished from chance"

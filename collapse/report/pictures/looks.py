@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from collapse.findings import wording
+from collapse.findings import headlines
 from collapse.findings.results import RunResults
-from collapse.measures.metrics import TextKind, of_text
-from collapse.measures.metrics import surprise as mean_surprise
+from collapse.measures.metrics import TextKind
 from collapse.regimes import START
 from collapse.report import canvas
 from collapse.report.canvas import Picture
@@ -28,7 +27,7 @@ def draw(results: RunResults) -> Picture | None:
     if not results.suspects or not suspect.sum():
         return None
     edges = np.array(results.edges)
-    title = _title(results)
+    title = headlines.looks(results).text
     with canvas.drawing():
         figure, ((axes,),) = canvas.figure(title, 8.2, 4.4)
         surprise.real_text(axes, real, edges, label="real text, unseen")
@@ -40,9 +39,3 @@ def draw(results: RunResults) -> Picture | None:
         axes.set_xlabel("perplexity under generation 0")
         axes.set_ylabel("share of the texts")
         return Picture("looks", title, _CAPTION, canvas.png(figure))
-
-
-def _title(results: RunResults) -> str:
-    means = (results.at_start(of_text(kind, mean_surprise)).value for kind in _KINDS)
-    suspect, real, own = (wording.number(wording.times(mean)) for mean in means)
-    return f"Perplexity under generation 0: suspect text {suspect}, real text {real}, its own {own}"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collapse.findings import wording
+from collapse.findings import headlines, wording
 from collapse.findings.results import RunResults
-from collapse.findings.verdict import headline
 from collapse.measures.metrics import held_out_loss
 from collapse.regimes import CONTROL
 from collapse.report import axes as draws
@@ -29,7 +28,7 @@ def draw(results: RunResults) -> Picture | None:
         regime: [results.change(regime, g, held_out_loss) for g in range(results.last(regime) + 1)] for regime in shown
     }
     every = [change for course in courses.values() for change in course]
-    title = headline(results)
+    title = headlines.loss(results).text
     with canvas.drawing():
         figure, ((axes,),) = canvas.figure(title, 9.2, 5.4)
         noise = draws.reach(results.noise)

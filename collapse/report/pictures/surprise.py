@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from collapse.findings import wording
+from collapse.findings import headlines, wording
 from collapse.findings.results import RunResults
+from collapse.measures.beyond import beyond, ends
 from collapse.measures.spread import Values
 from collapse.regimes import START, Regime
 from collapse.report import axes as draws
@@ -23,8 +24,6 @@ _WIDTH = 1.4
 _TICKS = 5
 #: The share of a panel's width that the label of the left line takes.
 _ROOM = 0.29
-#: All real texts but 1 % on each side are between these quantiles.
-_ENDS = (0.01, 0.99)
 _CAPTION = (
     "How surprising the texts are to generation 0, the model that was trained on real text: a text's perplexity under "
     "it, left likelier, right less likely (both axes are logarithmic, so that the tails can be seen). This is Fig. 1 "
@@ -42,13 +41,13 @@ def draw(results: RunResults) -> Picture | None:
         return None
     edges = np.array(results.edges)
     real = results.histogram(START, 0, "unseen")
-    title = _title(results, real)
+    title = headlines.surprise(results).text
     with canvas.drawing():
         figure, panels = canvas.grid(title, len(arms), _COLUMNS, sharex=True, sharey=True)
         for panel, arm in zip(panels.flat, arms, strict=False):
             _panel(panel, results, arm, real, edges)
         every = [real, *(results.histogram(arm, g) for arm in arms for g in range(results.last(arm) + 1))]
-        limits(panels.flat[0], every, edges, _nats(real, edges)[0] if real.sum() else math.inf)
+        limits(panels.flat[0], every, edges, ends(real, edges)[0] if real.sum() else math.inf)
         _legend(figure, max(results.last(arm) for arm in arms))
         for panel in panels[-1]:
             panel.set_xlabel("perplexity under generation 0")
@@ -94,34 +93,6 @@ def limits(axes: Any, every: Sequence[Values], edges: Values, left: float = math
     axes.minorticks_off()
 
 
-def tails(counts: Values, real: Values) -> tuple[float, float]:
-    """Return the shares of texts that are likelier than 99 % of real texts, and less likely than 99 % of them.
-
-    Computed from histograms, as if texts were spread evenly inside a bin.
-
-    >>> tails(np.array([4.0, 0.0]), np.array([0.0, 4.0]))
-    (1.0, 0.0)
-    """
-    if not counts.sum() or not real.sum():
-        return float("nan"), float("nan")
-    ours = np.concatenate([[0.0], np.cumsum(counts) / counts.sum()])
-    below, above = (float(np.interp(end, np.arange(len(ours)), ours)) for end in _ends(real))
-    return below, 1 - above
-
-
-def _ends(real: Values) -> list[float]:
-    """Return the quantiles of real texts, as positions among the edges of the bins."""
-    rising = np.concatenate([[0.0], np.cumsum(real) / real.sum()])
-    right = np.searchsorted(rising, _ENDS)
-    left = rising[right - 1]
-    return (right - 1 + (np.array(_ENDS) - left) / (rising[right] - left)).tolist()  # type: ignore[no-any-return]
-
-
-def _nats(real: Values, edges: Values) -> list[float]:
-    """Return the quantiles of real texts, as mean losses under generation 0."""
-    return [float(np.interp(end, np.arange(len(edges)), edges)) for end in _ends(real)]
-
-
 def _panel(axes: Any, results: RunResults, arm: Regime, real: Values, edges: Values) -> None:
     last = results.last(arm)
     draws.head(axes, arm)
@@ -130,8 +101,8 @@ def _panel(axes: Any, results: RunResults, arm: Regime, real: Values, edges: Val
         steps(axes, results.histogram(arm, generation), edges, color=tone, linewidth=1.6, zorder=2 + generation / 99)
     if not real.sum():
         return
-    shares = tails(results.histogram(arm, last), real)
-    for nats, share, align in zip(_nats(real, edges), shares, ("right", "left"), strict=True):
+    shares = beyond(results.histogram(arm, last), real)
+    for nats, share, align in zip(ends(real, edges), shares, ("right", "left"), strict=True):
         x = math.exp(nats)
         axes.axvline(x, color=canvas.FAINT, linewidth=0.8, zorder=1)
         text = f" {wording.percent(share)} of \n generation {last} "
@@ -147,12 +118,3 @@ def _legend(figure: Any, last: int) -> None:
         lines.append(Line2D([], [], color=tone, label=f"generation {generation}"))
     columns = min(len(lines), int(figure.get_figwidth() / _WIDTH))
     figure.legend(handles=lines, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
-
-
-def _title(results: RunResults, real: Values) -> str:
-    beyond = {arm: tails(results.histogram(arm, results.last(arm)), real) for arm in results.writing}
-    arm = max(beyond, key=lambda arm: np.nan_to_num(max(beyond[arm])))
-    likelier, unlikelier = beyond[arm]
-    side = "less" if unlikelier >= likelier else "more"
-    share = wording.percent(max(likelier, unlikelier))
-    return f"{arm}: in the end {share} of texts are {side} likely to generation 0 than 99 % of real texts"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from collapse.findings import wording
+from collapse.findings import headlines, wording
 from collapse.findings.results import RunResults
-from collapse.findings.verdict import hardest
 from collapse.measures.metrics import band_loss, band_share
 from collapse.report import axes as draws
 from collapse.report import canvas, captions
@@ -40,7 +39,7 @@ def draw(results: RunResults) -> Picture | None:
     floors = [draws.reach(results.floor(band_loss(band))) for band in bands]
     noise = max((floor for floor in floors if not math.isnan(floor)), default=math.nan)
     low, high = draws.span(every, noise)
-    title = _title(results, bands)
+    title = headlines.tails(results).text
     with canvas.drawing():
         figure, panels = canvas.grid(title, len(arms), _COLUMNS, sharey=True)
         for panel, arm in zip(panels.flat, arms, strict=False):
@@ -58,14 +57,6 @@ def draw(results: RunResults) -> Picture | None:
         for panel in panels[:, 0]:
             panel.set_ylabel("perplexity of the band's tokens,\nby that of generation 0")
         return Picture("tails", title, _caption(results, bands, noise), canvas.png(figure))
-
-
-def _title(results: RunResults, bands: list[str]) -> str:
-    arm = hardest(results, results.tested)
-    rare, common = (
-        wording.ratio(results.change(arm, results.last(arm), band_loss(b)).value) for b in (bands[0], bands[-1])
-    )
-    return f"{arm}: the perplexity of the {bands[0]} tokens comes to ×{rare}, that of the {bands[-1]} to ×{common}"
 
 
 def _caption(results: RunResults, bands: list[str], noise: float) -> str:

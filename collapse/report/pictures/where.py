@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from collapse.findings import wording
+from collapse.findings import headlines, wording
 from collapse.findings.results import Comparison, RunResults
-from collapse.findings.suspect import PartChange, part_changes, reference, worst
-from collapse.findings.verdict import hardest
-from collapse.regimes import Regime
+from collapse.findings.suspect import PartChange, part_changes, reference
 from collapse.report import axes as draws
 from collapse.report import canvas, captions
 from collapse.report.canvas import Picture
@@ -31,14 +29,14 @@ def draw(results: RunResults) -> Picture | None:
     """
     if not results.suspects and not results.tested:
         return None
-    arm = results.suspects[-1] if results.suspects else hardest(results, results.tested)
+    arm = headlines.shown_where(results)
     every = part_changes(results, arm)
     kinds = {kind: [part for part in every if part.kind == kind] for kind in _KINDS}
     shown = {kind: held[:_MOST] for kind, held in kinds.items() if held}
     if not shown or (not results.suspects and [*shown] == ["bands"]):
         return None
     heights = [len(held) + 1 for held in shown.values()]
-    title = _title(results, arm)
+    title = headlines.where(results).text
     other = f"a model trained on other real text ({name})" if (name := reference(results, arm)) else "generation 0"
     with canvas.drawing():
         size = (8.2, 0.27 * sum(heights) + 1.3)
@@ -65,7 +63,7 @@ def _panel(axes: Any, kind: str, held: list[PartChange], tone: str) -> None:
         axes.plot([part.change.low, part.change.high], [row, row], color=tone, zorder=2)
         fill = tone if part.comparison in (Comparison.MORE, Comparison.LESS) else "white"
         axes.plot([part.change.value], [row], marker="o", color=tone, markerfacecolor=fill, zorder=3)
-    axes.set_yticks(range(len(held)), [captions.one_line(part.name) for part in held])
+    axes.set_yticks(range(len(held)), [wording.one_line(part.name) for part in held])
     axes.set_ylim(len(held) - 0.4, -0.6)
     axes.axvline(0, color=canvas.FAINT, linewidth=0.8, zorder=1)
 
@@ -76,10 +74,3 @@ def _axis(axes: Any, held: list[PartChange], other: str) -> None:
     ticks = draws.round_ratios(low, high)
     axes.set_xticks([math.log(tick) for tick in ticks], [f"×{tick:g}" for tick in ticks])
     axes.set_xlabel(f"perplexity on that part, by that of {other}")
-
-
-def _title(results: RunResults, arm: Regime) -> str:
-    lost = worst(results, arm)
-    if not lost:
-        return f"{arm}: that it is worse on any part of the real text cannot be distinguished from chance"
-    return f"{arm}: worst on {captions.one_line(lost[0].described)}, ×{wording.ratio(lost[0].change.value)}"

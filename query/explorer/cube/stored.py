@@ -13,7 +13,6 @@ import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,6 +23,7 @@ from archive.commoncrawl.cache import of_lake
 from archive.engine import Context
 from archive.errors import ArchiveError
 from archive.lake import Lake
+from archive.program import program_version
 from archive.tables import SOURCES
 from index.vectors.table import LIKENESSES
 from query.explorer.behind import step_back
@@ -52,7 +52,7 @@ class Unit:
     @property
     def key(self) -> str:
         """What tells this cube from all others."""
-        of = {**asdict(self), "format": _FORMAT, "program": version("lowbackground")}
+        of = {**asdict(self), "format": _FORMAT, "program": program_version()}
         return hashlib.sha256(json.dumps({**of, "memory": None}, sort_keys=True).encode()).hexdigest()[:32]
 
 

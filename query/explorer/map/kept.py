@@ -7,12 +7,12 @@ import hashlib
 import json
 import logging
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
 from archive.atomic import atomic_file
 from archive.commoncrawl.cache import cache_folder, of_lake
 from archive.lake import Lake
+from archive.program import program_version
 from archive.tables import CAPTURES, DOCUMENTS
 from index.embeddings.table import EMBEDDINGS
 from index.tables import TEXT_TOPICS, TOPICS
@@ -53,7 +53,7 @@ def _path(lake: Lake, encoder: str) -> Path:
     """Return where the map is: a file for an encoder and the versions of the tables."""
     tables = (CAPTURES, DOCUMENTS, EMBEDDINGS, TEXT_TOPICS, TOPICS)
     versions = {table.name: lake.delta(table.name).version() if lake.has(table) else None for table in tables}
-    of = json.dumps([lake.location, versions, encoder, _FORMAT, version("lowbackground")], sort_keys=True)
+    of = json.dumps([lake.location, versions, encoder, _FORMAT, program_version()], sort_keys=True)
     folder = hashlib.sha256(lake.location.encode()).hexdigest()[:32]
     name = f"grid-{hashlib.sha256(encoder.encode()).hexdigest()[:16]}-{hashlib.sha256(of.encode()).hexdigest()[:32]}"
     return cache_folder() / "maps" / folder / f"{name}.json"
