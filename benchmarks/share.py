@@ -38,14 +38,14 @@ import numpy as np
 import numpy.typing as npt
 
 from collapse.share.corpus import Corpus, Text, Vocabulary, count_words
-from collapse.share.excess import excess
-from collapse.share.mixture import mixture
-from collapse.share.months import name_of
+from collapse.share.estimates.excess import excess
+from collapse.share.estimates.mixture import mixture
+from collapse.share.estimates.months import name_of
+from collapse.share.estimates.rows import Sample
+from collapse.share.estimates.texts import frequent_words, in_order, part, presence
+from collapse.share.estimates.words import hits_of, rate_interval
 from collapse.share.phrases import LISTS
 from collapse.share.results import Series
-from collapse.share.rows import Sample
-from collapse.share.texts import frequent_words, in_order, part, presence
-from collapse.share.words import hits_of, rate_interval
 
 REFERENCE = 2022 * 12
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.25)

@@ -54,7 +54,7 @@ def command(source: str | None, location: str, out: str | None, as_json: bool, q
     require("archive share", "instruments", "numba", "scipy", "markupsafe")
     from archive.engine import preload
 
-    preload("collapse.share.choose", "collapse.share.count")
+    preload("collapse.share.counting.choose", "collapse.share.counting.count")
 
     from archive.progress import RichReporter
     from archive.show import json_text

@@ -13,11 +13,11 @@ from archive.errors import CollapseError
 from archive.evidence.grade import DEFAULT, GRADES
 from archive.lake import Lake
 from archive.progress import Reporter
-from collapse.share import choose
 from collapse.share import out as folder
-from collapse.share.count import count
-from collapse.share.estimate import estimate
-from collapse.share.machine import read_samples
+from collapse.share.counting import choose
+from collapse.share.counting.count import count
+from collapse.share.counting.machine import read_samples
+from collapse.share.estimates.estimate import estimate
 from collapse.share.periods import MONTHS, By, month_of, name_of, reference_of, renamed
 from collapse.share.results import VERSION, Series, ShareResult
 from collapse.share.wording import finding, headline

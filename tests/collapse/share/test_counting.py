@@ -16,9 +16,9 @@ from pages import page
 
 from archive.engine import open_engine
 from archive.progress import Reporter
-from collapse.share.choose import DRAWN
 from collapse.share.corpus import Corpus, Text, Vocabulary, count_words
-from collapse.share.count import count
+from collapse.share.counting.choose import DRAWN
+from collapse.share.counting.count import count
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ import lowbackground as lb
 from archive.errors import ArchiveError, CollapseError
 from archive.lake import Lake
 from collapse.share import out as folder
-from collapse.share.lake_texts import NEAR
+from collapse.share.counting.lake_texts import NEAR
 from collapse.share.results import ShareResult
 
 MONTHS = ("2020-03", "2021-06", "2022-04", "2023-05")

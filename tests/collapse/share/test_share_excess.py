@@ -6,9 +6,9 @@ import numpy as np
 from made_texts import JANUARY_2022, WORDS, counted, frequencies, months, texts
 
 from collapse.share.corpus import Text
-from collapse.share.excess import excess
+from collapse.share.estimates.excess import excess
+from collapse.share.estimates.texts import in_order
 from collapse.share.results import Point, Series
-from collapse.share.texts import in_order
 
 SHARES = {JANUARY_2022: 0.0, JANUARY_2022 + 1: 0.1, JANUARY_2022 + 2: 0.3}
 

@@ -10,7 +10,7 @@ import pytest
 from made_texts import HUMAN, JANUARY_2022, MACHINE, counted, frequencies, months, texts
 
 from collapse.share.corpus import Corpus, Text, Vocabulary
-from collapse.share.estimate import Sample, estimate
+from collapse.share.estimates.estimate import Sample, estimate
 from collapse.share.results import Point, Series
 
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.25, 0.5)

@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_texts import HUMAN, JANUARY_2022, MACHINE, WORDS, counted, frequencies, texts
 
-from collapse.share.bootstrap import counting_interval, effective, interval, sums_by_cell
-from collapse.share.calibrate import drift, slope_bounds, widened
 from collapse.share.corpus import Text, Vocabulary
-from collapse.share.lengths import length_classes
-from collapse.share.likeness import WordUses
-from collapse.share.months import middle, name_of, periods
-from collapse.share.panel import panel
-from collapse.share.reading import instrument, read
-from collapse.share.scores import cross_scores
-from collapse.share.texts import frequent_words, in_order, part, presence, table
+from collapse.share.estimates.bootstrap import counting_interval, effective, interval, sums_by_cell
+from collapse.share.estimates.calibrate import drift, slope_bounds, widened
+from collapse.share.estimates.lengths import length_classes
+from collapse.share.estimates.likeness import WordUses
+from collapse.share.estimates.months import middle, name_of, periods
+from collapse.share.estimates.panel import panel
+from collapse.share.estimates.reading import instrument, read
+from collapse.share.estimates.scores import cross_scores
+from collapse.share.estimates.texts import frequent_words, in_order, part, presence, table
 
 
 def test_sums_of_cells_are_those_of_their_texts_and_draws_vary_as_hosts_do() -> None:

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from archive.files import sql_literal
-from collapse.share.strata import KINDS, kind_sql
+from collapse.share.counting.strata import KINDS, kind_sql
 
 
 @pytest.mark.parametrize(

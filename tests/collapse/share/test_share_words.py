@@ -7,9 +7,9 @@ import pytest
 from made_texts import JANUARY_2022
 
 from collapse.share.corpus import Text, Vocabulary, count_words, words_of
+from collapse.share.estimates.words import dispersion, rate_interval, words_per_million
 from collapse.share.phrases import LISTS, PHRASES, count_phrases
 from collapse.share.results import Series
-from collapse.share.words import dispersion, rate_interval, words_per_million
 
 
 def rates(*texts: Text, most_words: int = 1000) -> dict[str, Series]:

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from archive.errors import CollapseError, error_line
-from collapse.share.candidates import COLUMNS, Candidates, Part, count_of
-from collapse.share.lake_texts import NEAR
+from collapse.share.counting.candidates import COLUMNS, Candidates, Part, count_of
+from collapse.share.counting.lake_texts import NEAR
 from query.dataset import Dataset, load
 from query.domain import add_functions
 from query.rows import TOKEN_FORMATS

@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 
 from collapse.share.corpus import Corpus
-from collapse.share.excess import excess
-from collapse.share.mixture import mixture
-from collapse.share.months import name_of
-from collapse.share.panel import panel as panel_of
+from collapse.share.estimates.excess import excess
+from collapse.share.estimates.mixture import mixture
+from collapse.share.estimates.months import name_of
+from collapse.share.estimates.panel import panel as panel_of
+from collapse.share.estimates.rows import Sample
+from collapse.share.estimates.texts import in_order, part
+from collapse.share.estimates.together import Month, together
+from collapse.share.estimates.words import words_per_million
 from collapse.share.results import Series
-from collapse.share.rows import Sample
-from collapse.share.texts import in_order, part
-from collapse.share.together import Month, together
-from collapse.share.words import words_per_million
 
 #: January 2022, in months since the year 0.
 REFERENCE = 2022 * 12

@@ -13,11 +13,11 @@ from archive.engine import Context, Engine, succeed
 from archive.errors import CollapseError, error_line
 from archive.lake import Lake, lake_at
 from archive.sources.base import scheme_of
-from collapse.share.candidates import Candidates, Part
-from collapse.share.draw import draw
-from collapse.share.lake_texts import of_lake
+from collapse.share.counting.candidates import Candidates, Part
+from collapse.share.counting.draw import draw
+from collapse.share.counting.lake_texts import of_lake
+from collapse.share.counting.set_texts import of_set, open_set
 from collapse.share.periods import By
-from collapse.share.set_texts import of_set, open_set
 from query.dataset import MANIFEST
 from query.set_files import SetFiles
 

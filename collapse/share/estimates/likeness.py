@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from collapse.share.texts import Table
+from collapse.share.estimates.texts import Table
 
 #: Texts of a set that are looked at.
 _MOST = 2000

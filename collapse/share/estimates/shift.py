@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collapse.share.reading import Reading
-from collapse.share.rows import MONTH, Rows
+from collapse.share.estimates.reading import Reading
+from collapse.share.estimates.rows import MONTH, Rows
 
 #: Human texts on the prompts of a sample read at most this.
 _COMPANION = 0.1

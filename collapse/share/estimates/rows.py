@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collapse.share.corpus import Corpus
-from collapse.share.likeness import WordUses
-from collapse.share.months import middle, periods
-from collapse.share.texts import Table, frequent_words, part, table
+from collapse.share.estimates.likeness import WordUses
+from collapse.share.estimates.months import middle, periods
+from collapse.share.estimates.texts import Table, frequent_words, part, table
 
 #: Fewest texts of the human side, of a machine sample, and of a month; fewest hosts of any of them.
 HUMAN, MACHINE, MONTH, HOSTS = 60, 30, 20, 10

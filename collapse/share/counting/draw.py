@@ -11,9 +11,9 @@ import duckdb
 import pyarrow as pa
 
 from archive.files import sql_literal
-from collapse.share.candidates import Candidates, count_of
+from collapse.share.counting.candidates import Candidates, count_of
+from collapse.share.counting.strata import UNSPACED, kind_sql
 from collapse.share.periods import MONTHS, By
-from collapse.share.strata import UNSPACED, kind_sql
 
 #: Words of a text that are counted, the first ones.
 MOST_WORDS = 1000

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collapse.share.corpus import Corpus
-from collapse.share.months import name_of
+from collapse.share.estimates.months import name_of
 from collapse.share.phrases import LISTS, PHRASES, WordList
 from collapse.share.results import Point, Series
 

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from archive.engine import Context, Engine, succeed
 from archive.progress import Reporter
-from collapse.share.candidates import Part
-from collapse.share.choose import DRAWN
 from collapse.share.corpus import Corpus, Text, Vocabulary, count_words
-from collapse.share.draw import MOST_WORDS
+from collapse.share.counting.candidates import Part
+from collapse.share.counting.choose import DRAWN
+from collapse.share.counting.draw import MOST_WORDS
 from collapse.share.phrases import PHRASES
 
 #: A text, a word and how often it is there are one number: 26 bits for the text, 22 for the word, 16 for the count.

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collapse.share.bootstrap import interval
-from collapse.share.calibrate import drift, widened
 from collapse.share.corpus import Corpus
-from collapse.share.months import name_of
-from collapse.share.reading import Instrument, Reading, instrument, read
+from collapse.share.estimates.bootstrap import interval
+from collapse.share.estimates.calibrate import drift, widened
+from collapse.share.estimates.months import name_of
+from collapse.share.estimates.reading import Instrument, Reading, instrument, read
+from collapse.share.estimates.rows import HOSTS, HUMAN, MACHINE, MONTH, Mask, Rows, Sample, arrange
+from collapse.share.estimates.shift import month_problem, sample_problem, strangers, unlikeness, usual_unlikeness
 from collapse.share.results import Point, Series
-from collapse.share.rows import HOSTS, HUMAN, MACHINE, MONTH, Mask, Rows, Sample, arrange
-from collapse.share.shift import month_problem, sample_problem, strangers, unlikeness, usual_unlikeness
 
 SOURCE = "Liang et al. 2024, arXiv:2403.07183, with scores of whole texts"
 #: Refused: a floor above this.

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from collapse.share.bootstrap import DRAWS, deviation, sums_by_cell
-from collapse.share.lengths import length_classes
-from collapse.share.scores import cross_scores
-from collapse.share.texts import Table
+from collapse.share.estimates.bootstrap import DRAWS, deviation, sums_by_cell
+from collapse.share.estimates.lengths import length_classes
+from collapse.share.estimates.scores import cross_scores
+from collapse.share.estimates.texts import Table
 
 #: Classes of scores, in which the texts of a month are compared with both ends.
 _BINS = 8

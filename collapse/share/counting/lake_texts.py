@@ -14,7 +14,7 @@ from archive.files import sql_literal
 from archive.lake import Lake
 from archive.proofs import hold_texts
 from archive.tables import DOCUMENTS
-from collapse.share.candidates import Candidates, Part, count_of
+from collapse.share.counting.candidates import Candidates, Part, count_of
 from index.tables import DUPLICATES, is_current
 from query.clean import ORDER
 from query.export.select import TABLES

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from collapse.share.bootstrap import deviation, interval, sums_by_cell
-from collapse.share.calibrate import drift
 from collapse.share.corpus import Corpus
-from collapse.share.lengths import length_classes
-from collapse.share.months import middle, name_of, periods
+from collapse.share.estimates.bootstrap import deviation, interval, sums_by_cell
+from collapse.share.estimates.calibrate import drift
+from collapse.share.estimates.lengths import length_classes
+from collapse.share.estimates.months import middle, name_of, periods
+from collapse.share.estimates.texts import frequent_words, host_ranks, part, presence
 from collapse.share.results import Point, Series
-from collapse.share.texts import frequent_words, host_ranks, part, presence
 
 SOURCE = "Kobak et al. 2024, arXiv:2406.07016"
 #: Fewest texts before the reference, and of a month; fewest hosts of each.

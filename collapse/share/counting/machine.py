@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from archive.errors import CollapseError
 from archive.records.rows import Columns
 from collapse.share.corpus import Text, Vocabulary, count_words
-from collapse.share.draw import LEAST_WORDS, MOST_WORDS
-from collapse.share.estimate import Sample
+from collapse.share.counting.draw import LEAST_WORDS, MOST_WORDS
+from collapse.share.estimates.rows import Sample
 
 if TYPE_CHECKING:
     from collapse.corpus import Document

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from collapse.share.texts import Table
+from collapse.share.estimates.texts import Table
 
 #: Parts into which hosts are divided: the texts of a part are scored by a model of the others.
 _FOLDS_OF_FEW, _FOLDS_OF_MANY, _MANY = 10, 5, 2000

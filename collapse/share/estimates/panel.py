@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from collapse.share.corpus import Corpus
-from collapse.share.texts import part
+from collapse.share.estimates.texts import part
 
 #: Texts that a host of the panel has before and after, at least.
 _FEWEST = 3
