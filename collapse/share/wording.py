@@ -83,10 +83,6 @@ def _short(reason: str) -> str:
     return reason if more < 2 else f"{'; '.join(parts[:_REASONS])}; and {more:,} more"
 
 
-def _texts(series: Series) -> int:
-    return sum(each.texts for each in series.points)
-
-
 def _same(one: Series, other: Series) -> bool:
     return (one.method, one.title, one.stratum) == (other.method, other.title, other.stratum)
 
