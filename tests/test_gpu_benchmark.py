@@ -46,7 +46,7 @@ def absent() -> list[str]:
     project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
     packages = [re.split(r"[\[>=<]", package)[0] for package in project["dependencies"]]
     return [name.replace("-", "_") for name in packages if name != "numpy"] + [
-        "accelerate", "datasets", "faiss", "matplotlib", "pandas", "pytest", "scipy", "sentence_transformers"
+        "accelerate", "datasets", "faiss", "matplotlib", "pandas", "pytest", "scipy", "sentence_transformers", "sklearn"
     ]  # fmt: skip
 
 
