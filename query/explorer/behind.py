@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 
-#: How much a thread steps back: 19 is the most.
+#: How much a thread steps back, behind the niceness of the server.
 _NICE = 5
 
 
@@ -16,4 +16,5 @@ def step_back() -> None:
     connection of DuckDB that it opens, too. Only on Linux, where each thread has a priority of its own."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, os.getpid()) + _NICE)

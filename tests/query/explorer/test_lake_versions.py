@@ -55,7 +55,7 @@ def test_a_page_that_needs_what_is_still_made_is_told_to_ask_again_and_keeps_nob
         make(places)
 
     monkeypatch.setattr(Places, "_make", slow)
-    monkeypatch.setattr("query.explorer.open_lake._WAIT", 0.5)
+    monkeypatch.setattr("query.explorer.open_lake._WAIT", 5.0)
     with OpenLake(lake.location, at_once=1, patience=0) as opened:
         told: list[BaseException] = []
 
