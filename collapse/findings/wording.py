@@ -37,13 +37,15 @@ def meaning(regime: Regime) -> str:
 
 
 def percent(share: float) -> str:
-    """Format a share.
+    """Format a share. Less than all is never written as all.
 
-    >>> percent(0.1), percent(0.0049), percent(math.nan)
-    ('10 %', '0.49 %', 'not measured')
+    >>> percent(0.1), percent(0.0049), percent(0.999), percent(1.0), percent(math.nan)
+    ('10 %', '0.49 %', '99.9 %', '100 %', 'not measured')
     """
     if math.isnan(share):
         return UNKNOWN
+    if 0.9905 <= share < 1:
+        return f"{min(100 * share, 99.99):.4g} %"
     return f"{100 * share:.0f} %" if share >= 0.0995 else f"{100 * share:.2g} %"
 
 

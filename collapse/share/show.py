@@ -36,7 +36,8 @@ def show(result: ShareResult, out: str | None) -> None:
         line(sentence)
     for warning in result.warnings:
         line(f"warning: {warning}")
-    line(f"{count_of(result.texts, 'text')} counted, in so many strata: {len(result.strata):,}")
+    number = len(result.strata)
+    line(f"{count_of(result.texts, 'text')} counted, in {number:,} {'stratum' if number == 1 else 'strata'}")
     for why, count in result.left_out.items():
         if count:
             line(f"{count:>12,} left out: {why}")

@@ -39,7 +39,7 @@ def finding(series: Series, reference: str) -> str:
     least = max(series.floor, _rate_before(series, reference))
     above = [point for point in known if point.low is not None and point.low > least]
     bound = "the floor" if is_share(series) else f"which it may have been before {reference} too"
-    often = f"{len(above)} of {count_of(len(known), 'period')} above {number(series, least)}, {bound}"
+    often = f"{len(above)} of {count_of(len(known), 'period')} above {_with_unit(series, least)}, {bound}"
     if not is_distinguished(len(above), len(known)):
         return f"{named}: not distinguished from {'zero' if is_share(series) else 'before'}: {often}"
     return f"{named}: {_least(series, above[-1], reference)}; {often}"
@@ -119,6 +119,10 @@ def number(series: Series, value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.1%}".replace("%", " %") if is_share(series) else f"{value:,.4g}"
+
+
+def _with_unit(series: Series, value: float) -> str:
+    return number(series, value) if is_share(series) else f"{number(series, value)} {series.unit}"
 
 
 def _interval(series: Series, point: Point) -> str:

@@ -80,7 +80,7 @@ class ShareReport:
 
 
 def read(folder: Path) -> tuple[str, ShareReport]:
-    """Return the headline of a result, and its numbers.
+    """Return what a result says first, and its numbers.
 
     Raises:
         OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError: it cannot be read.
@@ -102,7 +102,8 @@ def read(folder: Path) -> tuple[str, ShareReport]:
         series=series,
         page=str(page) if page.is_file() else None,
     )
-    return report.headline, report
+    first = report.headline.partition("; ")[0]
+    return first[:1].upper() + first[1:], report
 
 
 def _since(reference: Any, by: Any) -> str:
