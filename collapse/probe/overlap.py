@@ -69,6 +69,8 @@ def twins(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     ).transform(texts)
     frequency = np.bincount(counts.indices, minlength=counts.shape[1])
     rare = (frequency > 1) & (frequency <= max(_FEW, _COMMON * len(texts)))
+    if not rare.any():
+        return np.empty(0, np.int64), np.empty(0, np.int64)
     weighed = normalize(counts[:, rare] @ diags(np.log(len(texts) / frequency[rare])).astype(np.float32)).tocsr()
     others = weighed.T.tocsr()
     nearest = np.full(len(texts), -1)

@@ -10,7 +10,10 @@ from archive.show import count_of
 from collapse.share.results import Point, Series
 
 #: What a share is of, behind "of the texts of 2024".
-_SHARES = {"excess": "have words that were not expected", "mixture": "read like the machine text"}
+_SHARES = {
+    "excess": "have words that were not expected, by a machine, an event, a template or another cut of the pages",
+    "mixture": "read like the machine text",
+}
 #: So many reasons are named; series have all of them.
 _REASONS = 2
 #: In each finding that there is something.
@@ -71,6 +74,8 @@ def _of_shares(every: Sequence[tuple[Series, str]], strata: Mapping[str, int]) -
     one, sentence = min(
         known, key=lambda pair: (order.get(pair[0].method, 2), -sum(each.texts for each in pair[0].points))
     )
+    if one.method == "excess":  # whatever is new has words that were not expected
+        sentence = f"how much machines wrote is not known; {sentence}"
     among = [sentence for each, sentence in every if each.panel and _same(each, one)]
     is_alone = _LEAST in sentence and among and not any(_LEAST in each for each in among)
     return f"{sentence} (among the same hosts alone this is not seen)" if is_alone else sentence

@@ -175,6 +175,8 @@ def _says(estimate: Estimate, names: str, slopes: list[float] | None) -> str:
         "the share is read between these two.",
         f"The floor is how far months without machine text are read from zero, beyond chance: {estimate.floor:.3f}. "
         "It is part of the intervals, and grows with the distance from the reference.",
+        "Texts that are shorter or longer than all they can be compared with may be by anybody: the intervals allow "
+        "for none and for all of them.",
     ]
     if not estimate.checked:
         lines.append(
@@ -247,6 +249,9 @@ def _point(
         low, high = widened(low, high, [], estimate.tool.most)
     elif slopes is not None:
         low, high = widened(low, high, slopes, estimate.tool.most)
+    # who wrote the texts of other lengths is not known: none of them, or all
+    judged = reading.texts / (reading.texts + reading.left_out)
+    low, high = max(low, 0.0) * judged, min(high, 1.0) * judged + 1 - judged
     return Point(
         month=name_of(month),
         texts=int(texts.sum()),

@@ -214,6 +214,18 @@ def test_texts_as_long_as_none_in_the_sample_are_left_out_and_too_many_of_them_a
     assert "longer" in by_month(series_of(made, LIKE)[0])["2022-01"].refused  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("written", [True, False])
+def test_texts_of_a_length_that_nothing_else_has_may_be_by_a_machine_or_not(written: bool) -> None:
+    short = texts({JANUARY_2022: 1.0 if written else 0.0}, 24, 7, words=lambda _: 25, stratum="en/article")
+    short = [replace(text, host=f"short{number}") for number, text in enumerate(short)]
+    (series,) = series_of([*usual(shares=(0.1,)), *short], LIKE)
+    (point,) = [point for point in series.points if point.month == "2022-01"]
+    true = (6 + (24 if written else 0)) / 84
+    assert point.low is not None
+    assert point.high is not None
+    assert point.low <= true <= point.high
+
+
 def test_too_few_texts_before_the_reference_are_refused() -> None:
     made = texts(dict.fromkeys(months(2), 0.0) | {JANUARY_2022: 0.25}, 20)
     (series,) = series_of(made, ANY)
