@@ -21,6 +21,7 @@ from index.quality.table import QUALITY
 from index.tables import DUPLICATES, TEXT_TOPICS, TOPICS
 from index.vectors.table import LIKENESSES
 from query import clean, domain, guard, opt_outs
+from query.scratch import memory_limit
 
 _TABLES = (
     *(CAPTURES, DOCUMENTS, REJECTS, SOURCES, ATTESTATIONS, RETRACTIONS),
@@ -184,7 +185,7 @@ def connect(
     """
     lake = open_lake(lake)
     now = lake.snapshot()
-    config: dict[str, str | int] = {"memory_limit": memory} if memory else {}
+    config: dict[str, str | int] = {"memory_limit": memory_limit(memory)} if memory else {}
     if spill:
         config |= {"temp_directory": spill, "max_temp_directory_size": _SPILL}
     if held:
