@@ -13,6 +13,7 @@ from archive.errors import CollapseError
 from archive.progress import Reporter
 from archive.records.rows import Columns
 from collapse.corpus import Style
+from collapse.corpus.rows import conditions
 from collapse.corpus.tally import EXPECTED
 from collapse.findings.results import RunResults
 from collapse.findings.verdict import paragraphs
@@ -183,7 +184,10 @@ def configure(
         ),
         suspects,
         Reading(
-            Columns(text=text_column, url=url_column, date=date_column), _pairs(where), _pairs(suspect_where), documents
+            Columns(text=text_column, url=url_column, date=date_column),
+            conditions(where),
+            conditions(suspect_where),
+            documents,
         ),
         Machine(device, 1 if workers is None and device == "cuda" else workers, threads, keep_checkpoints),
     )
@@ -193,13 +197,6 @@ def _paths(sets: Sets) -> tuple[str, ...]:
     if isinstance(sets, str | os.PathLike):
         sets = (sets,)
     return tuple(os.fspath(path) for path in sets)
-
-
-def _pairs(values: str | Iterable[str]) -> dict[str, str]:
-    values = (values,) if isinstance(values, str) else tuple(values)
-    if wrong := next((value for value in values if "=" not in value), None):
-        raise CollapseError(f"--where {wrong}: write it as column=value")
-    return dict(value.split("=", 1) for value in values)
 
 
 def _device() -> str:

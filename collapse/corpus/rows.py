@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archive.dates import parse
+from archive.errors import CollapseError
 from archive.records.jsonl import parsed, read_lines
 from archive.records.parquet import python_rows
 from archive.records.rows import Columns, known_columns, lookup, row_of
@@ -111,6 +112,18 @@ def documents(rows: Iterable[Row], columns: Columns, where: Mapping[str, str], t
         else:
             domain = registered_domain(fields.url)  # may contain halves of surrogate pairs, as JSON may
             yield Document(fields.text, domain and domain.encode(errors="replace").decode(), _day(fields.date))
+
+
+def conditions(values: str | Iterable[str], option: str = "--where") -> dict[str, str]:
+    """Return the columns and values of options such as `label=0`.
+
+    Raises:
+        CollapseError: a value has no `=`.
+    """
+    values = (values,) if isinstance(values, str) else tuple(values)
+    if wrong := next((value for value in values if "=" not in value), None):
+        raise CollapseError(f"{option} {wrong}: write it as column=value")
+    return dict(value.split("=", 1) for value in values)
 
 
 def matches(row: Row, where: Mapping[str, str]) -> bool:

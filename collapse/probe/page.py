@@ -13,7 +13,7 @@ from archive.show import json_text
 from collapse.probe.results import ProbeResult, SetUse, Topic
 from collapse.probe.table import HEAD, LEGEND, cells, how
 from collapse.probe.texts import REASONS
-from collapse.report.markup import Html, join, paragraph, safe, section, table, tag
+from collapse.report.markup import Html, join, paragraph, safe, section, table, tag, whole_page
 from collapse.report.style import CSS
 
 _JSON, _PAGE = "probe.json", "report.html"
@@ -54,11 +54,7 @@ def page(result: ProbeResult) -> str:
             section("texts", "The texts", [_sets(result), _left_out(result)]),
         ]
     )
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{safe(title)}</title>\n'
-        f"<style>{CSS}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
-    )
+    return whole_page(title, CSS, body)
 
 
 def _measures(result: ProbeResult) -> Html:

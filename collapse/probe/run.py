@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from archive.progress import Reporter
 from archive.records.rows import Columns
 from archive.show import count_of
 from collapse.corpus import Corpus, Document, Style, read
+from collapse.corpus.rows import conditions
 from collapse.probe.draws import Division, Strata, dealt, divisions, strata
 from collapse.probe.judge import Sizes, judge, summary
 from collapse.probe.measure import Data
@@ -88,13 +89,13 @@ def probe(
         raise CollapseError(f"--texts {texts}: at least {_LEAST[0]}")
     reporter = reporter or Reporter()
     columns = Columns(text=text_column, url=url_column, date=date_column)
-    conditions = _pairs(where, "--where"), _pairs(where_b, "--where-b")
+    asked = conditions(where), conditions(where_b, "--where-b")
     reporter.stage("read")
     first, second = (
         read([os.fspath(each)], limit_bytes=_READ, seed=seed, columns=columns, where=condition, style=documents)
-        for each, condition in zip((a, b), conditions, strict=True)
+        for each, condition in zip((a, b), asked, strict=True)
     )
-    names = _name(first, conditions[0]), _name(second, conditions[1])
+    names = _name(first, asked[0]), _name(second, asked[1])
     settings = Settings(encoder, texts, words, divisions, seed, names)
     result = compare(first, second, settings, reporter)
     return write(result, out) if out is not None else result
@@ -224,10 +225,3 @@ def _warnings(pair: Pair, strata: Strata, drawn: Sequence[Division], names: tupl
 
 def _name(corpus: Corpus, where: Mapping[str, str]) -> str:
     return corpus.name + "".join(f", {column}={value}" for column, value in where.items())
-
-
-def _pairs(values: str | Iterable[str], option: str) -> dict[str, str]:
-    values = (values,) if isinstance(values, str) else tuple(values)
-    if wrong := next((value for value in values if "=" not in value), None):
-        raise CollapseError(f"{option} {wrong}: write it as column=value")
-    return dict(value.split("=", 1) for value in values)

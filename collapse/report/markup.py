@@ -72,3 +72,12 @@ def section(name: str, title: str, parts: Sequence[str]) -> Html:
     """Return a section with an anchor, or nothing if it is empty."""
     inside = join(parts)
     return Html(f'<section id="{name}">\n<h2>{safe(title)}</h2>\n{inside}\n</section>') if inside else Html("")
+
+
+def whole_page(title: str, css: str, body: str) -> str:
+    """Return an HTML page that needs no other file."""
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{safe(title)}</title>\n'
+        f"<style>{css}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )

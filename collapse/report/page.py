@@ -10,7 +10,7 @@ from collapse.findings.results import RunResults
 from collapse.findings.verdict import paragraphs
 from collapse.report import method, tables
 from collapse.report.canvas import Picture
-from collapse.report.markup import Html, join, paragraph, picture, safe, section, tag
+from collapse.report.markup import Html, join, paragraph, picture, safe, section, tag, whole_page
 from collapse.report.samples import samples
 from collapse.report.speeds import Times
 from collapse.report.style import CSS
@@ -60,11 +60,7 @@ def page(results: RunResults, pictures: Mapping[str, Picture], times: Times | No
             *(content for _, _, content in named),
         ]
     )
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{safe(title)}</title>\n'
-        f"<style>{CSS}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
-    )
+    return whole_page(title, CSS, body)
 
 
 def _emphasized(text: str) -> Html:

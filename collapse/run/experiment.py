@@ -15,6 +15,8 @@ from archive.progress import Reporter
 from archive.records.rows import Columns
 from collapse import corpus, folder, report
 from collapse.corpus import SetReport, Style, SuspectReport
+from collapse.corpus.held_out import split
+from collapse.corpus.overlap import without_overlap
 from collapse.findings.results import RunResults
 from collapse.model import models
 from collapse.recipe import Recipe
@@ -130,14 +132,14 @@ class Experiment:
         read = self._read(self.sources, self.reading.where, max(wanted + held_out * _WIDER, _LEAST), held_out * _WIDER)
         # do not hold out all of a small set: only the tokens that are needed, or a tenth of the text
         tenth = sum(document.size for document in read.train) // 10
-        parts = corpus.split(read, held_out * _WIDER if read.held_out else min(held_out * _WIDER, max(held_out, tenth)))
+        parts = split(read, held_out * _WIDER if read.held_out else min(held_out * _WIDER, max(held_out, tenth)))
         about = SetReport(name=read.name, reading=read.reading, split=parts.report)
         others = None
         if self.suspect:
             second = self._read(self.suspect, self.reading.suspect_where, max(wanted, _LEAST))
             # a text may be in both lists: keep each once
             each = {document.text: document for document in (*second.train, *second.held_out)}
-            others, dropped = corpus.without_overlap(list(each.values()), parts.held_out)
+            others, dropped = without_overlap(list(each.values()), parts.held_out)
             suspect = SuspectReport(second.name, second.reading, len(others), dict(sorted(dropped.items())))
             about = replace(about, suspect=suspect)
         blocks.make(target, folder.owned(self.out), recipe, parts.train, parts.held_out, others, about)

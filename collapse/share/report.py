@@ -8,7 +8,7 @@ from textwrap import wrap
 from markupsafe import Markup
 
 from archive.show import count_of
-from collapse.report.markup import Html, join, paragraph, safe, section, table, tag
+from collapse.report.markup import Html, join, paragraph, safe, section, table, tag, whole_page
 from collapse.report.style import CSS
 from collapse.share.periods import month_of, name_of, reference_of
 from collapse.share.results import Series, ShareResult
@@ -54,11 +54,7 @@ def page(result: ShareResult) -> tuple[str, str]:
             section("believe", "When not to believe it", [paragraph(each) for each in DOUBTS]),
         ]
     )
-    html = (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{safe(title)}</title>\n'
-        f"<style>{CSS}{_PICTURE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
-    )
+    html = whole_page(title, CSS + _PICTURE, body)
     return html, _svg([each for each, _ in shown], result.headline, reference)
 
 

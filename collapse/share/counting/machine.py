@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from archive.errors import CollapseError
 from archive.records.rows import Columns
+from collapse.corpus.rows import conditions
 from collapse.share.corpus import Text, Vocabulary, count_words
 from collapse.share.counting.draw import LEAST_WORDS, MOST_WORDS
 from collapse.share.estimates.rows import Sample
@@ -64,14 +65,14 @@ def read_samples(
     machines, people = _named("machine", machine), _named("machine-human", human)
     if alone := sorted(people.keys() - machines.keys()):
         raise CollapseError(f"--machine-human {alone[0]}=…: there is no --machine {alone[0]}=… to compare it with")
-    conditions = _pairs("machine-where", machine_where), _pairs("human-where", human_where)
+    asked = conditions(machine_where, "--machine-where"), conditions(human_where, "--human-where")
     found: list[Read] = []
     rejects: dict[str, dict[str, int]] = {}
     for name, file in machines.items():
-        texts, rejects[name] = _texts(file, conditions[0], text_column, seed)
+        texts, rejects[name] = _texts(file, asked[0], text_column, seed)
         companion = None
         if name in people:
-            companion, rejects[f"{name} (human)"] = _texts(people[name], conditions[1], text_column, seed)
+            companion, rejects[f"{name} (human)"] = _texts(people[name], asked[1], text_column, seed)
         found.append(Read(name, texts, companion))
     return tuple(found), rejects
 
@@ -92,7 +93,7 @@ def _texts(
     file: str, where: Mapping[str, str], text_column: str | None, seed: int
 ) -> tuple[list[Document], dict[str, int]]:
     """Read the texts of a file that are long enough, and count what could not be used."""
-    from collapse.corpus import read  # brings numba
+    from collapse.corpus import read
 
     corpus = read([file], limit_bytes=_MOST, seed=seed, columns=Columns(text=text_column), where=where)
     documents = [*corpus.train, *corpus.held_out]
@@ -100,10 +101,3 @@ def _texts(
     if not long:
         raise CollapseError(f"{file}: no text in it has {LEAST_WORDS} words")
     return long, {**corpus.reading.rejects, **({"short": short} if (short := len(documents) - len(long)) else {})}
-
-
-def _pairs(option: str, values: Iterable[str]) -> dict[str, str]:
-    values = tuple(values)
-    if wrong := next((value for value in values if "=" not in value), None):
-        raise CollapseError(f"--{option} {wrong}: write it as column=value")
-    return dict(value.split("=", 1) for value in values)

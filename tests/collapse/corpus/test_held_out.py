@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from made import edited, words
 
 from archive.errors import CollapseError
-from collapse.corpus import Corpus, Document, ReadReport, read, split, without_overlap
+from collapse.corpus import Corpus, Document, ReadReport, read
+from collapse.corpus.held_out import split
+from collapse.corpus.overlap import without_overlap
 
 Write = Callable[[str, bytes], str]
 
