@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -275,6 +276,22 @@ class Lake:
             raise LakeError(f"{self.table_uri(table)}: {self._why(error)}") from None
         versions.refuse_newer(delta, self.table_uri(table), TABLES.get(table))
         return delta
+
+    def mark(self, table: str) -> str:
+        """Return what tells this version of a table from every other one: also from that of the same number in a lake
+        that was made anew at this place, or restored from a copy and then written otherwise.
+
+        Raises:
+            LakeError: there is no lake, or a newer version of this program made it.
+        """
+        delta = self.delta(table)
+        path = f"{self.table_path(table)}/_delta_log/{delta.version():020}.json"
+        try:
+            with self.filesystem.open_input_stream(path) as entry:  # it has the time of the commit, and its files
+                last = entry.read()
+        except FileNotFoundError:  # of an old version with a checkpoint
+            last = "\n".join(sorted(delta.file_uris())).encode()
+        return hashlib.sha256(f"{delta.metadata().id} {delta.version()} ".encode() + last).hexdigest()
 
     def snapshot(self) -> Lake:
         """Return this lake as it is now: each table is opened once, when it is first asked for."""

@@ -76,7 +76,9 @@ def main() -> None:
     parser.add_argument("lake")
     args = parser.parse_args()
     with OpenLake(args.lake) as opened, tempfile.TemporaryDirectory() as folder:
-        cube = opened.act(lambda context: context.counting.cube_now(context.lake.location, context.versions))
+        cube = opened.act(
+            lambda context: context.counting.cube_now(context.lake.location, context.versions, context.marks)
+        )
         for number, controls in enumerate(_SETS):
             compare(opened.location, cube, controls, Path(folder, str(number)))
 

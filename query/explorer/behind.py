@@ -7,8 +7,8 @@ import os
 import sys
 import threading
 
-#: How much a thread steps back, behind the niceness of the server.
-_NICE = 5
+#: The niceness of threads that have stepped back: behind that of the server, which may be niced itself; 19 is the most.
+BEHIND = min(os.getpriority(os.PRIO_PROCESS, 0) + 5, 19)
 
 
 def step_back() -> None:
@@ -16,5 +16,4 @@ def step_back() -> None:
     connection of DuckDB that it opens, too. Only on Linux, where each thread has a priority of its own."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
-            thread = threading.get_native_id()
-            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, os.getpid()) + _NICE)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BEHIND)

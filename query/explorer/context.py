@@ -44,6 +44,7 @@ class Shared:
 
     lake: Lake  #: its tables stay as they were
     versions: Mapping[str, int | None]  #: of the tables; None: the lake does not have it
+    marks: Mapping[str, str | None]  #: what tells each table in its version from all others
     counting: Counting
     checking: Checking
     indexes: Indexes
@@ -58,6 +59,7 @@ class Context:
     def __init__(self, shared: Shared, connection: Connect, posted: bool = False) -> None:
         self.lake = shared.lake  #: its tables stay as they were when the request began
         self.versions = shared.versions  #: of the tables; None: the lake does not have it
+        self.marks = shared.marks  #: what tells each table in its version from all others
         self.counting = shared.counting  #: counts clean sets without asking the lake
         self.posted = posted  #: whether somebody pressed the button of a page with `Page.acts`
         self._shared = shared

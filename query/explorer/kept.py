@@ -83,12 +83,12 @@ class KeptAnswers:
     """Answers to questions about one version of a lake.
 
     Args:
-        versions: of its tables.
+        marks: of its tables, see `Lake.mark`.
     """
 
-    def __init__(self, location: str, versions: Mapping[str, int | None]) -> None:
+    def __init__(self, location: str, marks: Mapping[str, str | None]) -> None:
         self._location = location
-        of = json.dumps([dict(sorted(versions.items())), _FORMAT, program_version(), version("duckdb")])
+        of = json.dumps([dict(sorted(marks.items())), _FORMAT, program_version(), version("duckdb")])
         self._of = hashlib.sha256(of.encode()).hexdigest()[:32]
         self._folder = folder_of(location)
 

@@ -78,7 +78,7 @@ class OpenLake:
         )  # fmt: skip
         self._lock = threading.Lock()
         self._looked = time.monotonic()
-        self._version = Version(self._lake, self._numbers(), self._means)
+        self._version = Version(self._lake, *self._pins(), self._means)
 
     def __enter__(self) -> OpenLake:
         return self
@@ -153,15 +153,17 @@ class OpenLake:
         with self._lock:
             if time.monotonic() - self._looked < self._fresh:
                 return self._version
-            numbers = self._numbers()
+            numbers, marks = self._pins()
             self._looked = time.monotonic()
-            if numbers != self._version.versions:
-                before, self._version = self._version, Version(self._lake, numbers, self._means)
+            if marks != self._version.marks:
+                before, self._version = self._version, Version(self._lake, numbers, marks, self._means)
                 before.end()
             return self._version
 
-    def _numbers(self) -> Mapping[str, int | None]:
-        """Return the versions of all tables that the lake has now."""
-        held = set(self._lake.tables())
-        known = {*TABLES, *EVIDENCE_TABLES, *index_tables.TABLES}
-        return {name: self._lake.delta(name).version() if name in held else None for name in sorted(known)}
+    def _pins(self) -> tuple[Mapping[str, int | None], Mapping[str, str | None]]:
+        """Return the versions of all tables that the lake has now, and what tells them from all others."""
+        now = self._lake.snapshot()
+        held = set(now.tables())
+        known = sorted({*TABLES, *EVIDENCE_TABLES, *index_tables.TABLES})
+        numbers = {name: now.delta(name).version() if name in held else None for name in known}
+        return numbers, {name: now.mark(name) if name in held else None for name in known}

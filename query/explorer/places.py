@@ -47,10 +47,10 @@ _MEMORY = "300MB"
 class Places:
     """Where the rows of a lake are by content id and digest. Any number of threads may ask."""
 
-    def __init__(self, lake: Lake, versions: Mapping[str, int | None], spill: str) -> None:
+    def __init__(self, lake: Lake, marks: Mapping[str, str | None], spill: str) -> None:
         self._lake, self._spill = lake, spill
         self._stored = {table.name: stored_table(lake, table) for table in _KEYS}
-        self._paths = {table.name: _path(lake.location, table, versions.get(table.name)) for table in _KEYS}
+        self._paths = {table.name: _path(lake.location, table, marks.get(table.name)) for table in _KEYS}
         self._db = duckdb.connect()
         self._db.execute("SET enable_progress_bar = false; SET parquet_metadata_cache = true; SET threads = 1")
         self._is_made = threading.Event()
@@ -117,7 +117,7 @@ class Places:
             write(path, self._lake.location, make)
 
 
-def _path(location: str, table: Table, number: int | None) -> Path:
-    of = [location, number, _FORMAT, program_version(), version("duckdb")]  # whose hashes may change
+def _path(location: str, table: Table, mark: str | None) -> Path:
+    of = [location, mark, _FORMAT, program_version(), version("duckdb")]  # whose hashes may change
     key = hashlib.sha256(json.dumps(of).encode()).hexdigest()[:32]
     return folder_of(location) / f"places-{table.name}-{key}.parquet"

@@ -74,9 +74,9 @@ class Of:
 class Sites:
     """What a lake has by site. Any number of threads may ask. It is made by a thread of its own."""
 
-    def __init__(self, lake: Lake, versions: Mapping[str, int | None], spill: str) -> None:
+    def __init__(self, lake: Lake, marks: Mapping[str, str | None], spill: str) -> None:
         self._lake, self._spill = lake, spill
-        self.paths = {name: _path(lake.location, versions, name) for name in _KEPT}
+        self.paths = {name: _path(lake.location, marks, name) for name in _KEPT}
         self._is_ready = threading.Event()
         self._maker = threading.Thread(target=self._make, name="sites", daemon=True)
         self._making: duckdb.DuckDBPyConnection | None = None
@@ -189,7 +189,7 @@ def _write(db: duckdb.DuckDBPyConnection, sql: str, path: Path) -> None:
             writer.write_batch(batch, _GROUP)
 
 
-def _path(location: str, versions: Mapping[str, int | None], name: str) -> Path:
-    of = [location, dict(sorted(versions.items())), _KEPT[name], _FORMAT, program_version(), version("duckdb")]
+def _path(location: str, marks: Mapping[str, str | None], name: str) -> Path:
+    of = [location, dict(sorted(marks.items())), _KEPT[name], _FORMAT, program_version(), version("duckdb")]
     key = hashlib.sha256(json.dumps(of).encode()).hexdigest()[:32]
     return folder_of(location) / f"sites-{name}-{key}.parquet"

@@ -59,10 +59,13 @@ class Version:
 
     Args:
         versions: of the tables. None: the lake does not have it.
+        marks: what tells each table in its version from all others, see `Lake.mark`.
     """
 
-    def __init__(self, lake: Lake, versions: Mapping[str, int | None], means: Means) -> None:
-        self.versions = versions
+    def __init__(
+        self, lake: Lake, versions: Mapping[str, int | None], marks: Mapping[str, str | None], means: Means
+    ) -> None:
+        self.versions, self.marks = versions, marks
         self.answers = Answers(means.seconds)
         self._lake, self._means = lake.at(versions), means
         #: of pages, and of what is done in the background: a connection stays with those who have its priority
@@ -73,9 +76,9 @@ class Version:
         self._sites: Sites | None = None
         self._backgrounds: dict[str, Background[Hashable, Any]] = {}
         self._indexes = Indexes(self._lake, means.lookers, means.encoder)
-        self._whole_lake = WholeLake(self._lake, versions, means.memory, means.spill, means.patience)
+        self._whole_lake = WholeLake(self._lake, marks, means.memory, means.spill, means.patience)
         self._shared = Shared(
-            self._lake, versions, means.counting, means.checking, self._indexes, self._whole_lake,
+            self._lake, versions, marks, means.counting, means.checking, self._indexes, self._whole_lake,
             self._in_background, self._scan,
         )  # fmt: skip
 
@@ -121,14 +124,14 @@ class Version:
         """Begin to find where the rows of texts are, unless that is known."""
         with self._lock:
             if self._row_index is None and not self._is_ended:
-                self._row_index = Places(self._lake, self.versions, self._means.spill)
+                self._row_index = Places(self._lake, self.marks, self._means.spill)
             return self._row_index
 
     def begin_sites(self) -> Sites | None:
         """Begin to sort what the lake has by site, unless that is done."""
         with self._lock:
             if self._sites is None and not self._is_ended:
-                self._sites = Sites(self._lake, self.versions, self._means.spill)
+                self._sites = Sites(self._lake, self.marks, self._means.spill)
             return self._sites
 
     @contextlib.contextmanager

@@ -51,16 +51,14 @@ class WholeLake:
     """What is asked of one version of a lake as a whole. Any number of threads may ask.
 
     Args:
-        lake: in these versions of its tables.
+        lake: with tables that have these marks, see `Lake.mark`.
         memory: what DuckDB may use; the rest goes to the folder `spill`.
         patience: seconds, from the first question on, for which whoever asks waits.
     """
 
-    def __init__(
-        self, lake: Lake, versions: Mapping[str, int | None], memory: str, spill: str, patience: float
-    ) -> None:
+    def __init__(self, lake: Lake, marks: Mapping[str, str | None], memory: str, spill: str, patience: float) -> None:
         self._lake, self._memory, self._spill = lake, memory, spill
-        self._kept = KeptAnswers(lake.location, versions)
+        self._kept = KeptAnswers(lake.location, marks)
         self._patience = patience
         self._until: float | None = None  #: to this moment whoever asks waits
         self._changed = threading.Condition()

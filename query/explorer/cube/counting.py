@@ -22,6 +22,9 @@ from query.explorer.cube.cube import Cube
 from query.explorer.cube.stored import Unit, counted, read, work
 from query.sql import connect, query_error
 
+Versions = Mapping[str, int | None]
+Marks = Mapping[str, str | None]
+
 #: What DuckDB may use to make a cube, and to count one set in the lake.
 _TO_MAKE, _TO_COUNT = "1GB", "600MB"
 #: Seconds that the lake is asked for one set.
@@ -54,27 +57,34 @@ class Counting:
         self._sets.join()
         self._asked.close()
 
-    def cube(self, location: str, versions: Mapping[str, int | None]) -> Cube | Waiting:
+    def cube(self, location: str, versions: Versions, marks: Marks) -> Cube | Waiting:
         """Return the cube of a lake with these versions of its tables; it is made where it is not there yet."""
-        unit = self._unit(location, versions)
+        unit = self._unit(location, versions, marks)
         return self._cubes.of(unit.key, lambda: _opened(unit))
 
-    def cube_now(self, location: str, versions: Mapping[str, int | None]) -> Cube:
+    def cube_now(self, location: str, versions: Versions, marks: Marks) -> Cube:
         """Return the same, and wait for it.
 
         Raises:
             ArchiveError: it cannot be made.
         """
-        unit = self._unit(location, versions)
+        unit = self._unit(location, versions, marks)
         return self._cubes.wait(unit.key, lambda: _opened(unit))
 
-    def counted(self, lake: Lake, versions: Mapping[str, int | None], cube: Cube, asked: Controls) -> Counts | Waiting:
+    def counted(
+        self,
+        lake: Lake,
+        versions: Versions,
+        marks: Mapping[str, str | None],
+        cube: Cube,
+        asked: Controls,
+    ) -> Counts | Waiting:
         """Return the counts of a set from the lake itself, as an export selects it; they are made in the background.
 
         Args:
             lake: in these versions, of which the cube is.
         """
-        key = self._unit(lake.location, versions).key
+        key = self._unit(lake.location, versions, marks).key
 
         def make() -> Counts:
             (rows,) = self._asked.rows(lake, key, self._seconds, exact.sql(asked))
@@ -82,8 +92,8 @@ class Counting:
 
         return self._sets.of((key, asked), make)
 
-    def _unit(self, location: str, versions: Mapping[str, int | None]) -> Unit:
-        return Unit(location, counted(versions), self._to_make)
+    def _unit(self, location: str, versions: Versions, marks: Marks) -> Unit:
+        return Unit(location, counted(versions), counted(marks), self._to_make)
 
 
 def _opened(unit: Unit) -> Cube:

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,6 +32,8 @@ from query.explorer.cube.build import About, about_of, build
 from query.explorer.kept import folder_of
 from query.export.select import TABLES
 
+Value = TypeVar("Value")
+
 _log = logging.getLogger(__name__)
 
 #: To be raised when the same lake gives another cube, or the cube is written in another way.
@@ -47,6 +50,7 @@ class Unit:
 
     location: str
     versions: dict[str, int | None]  #: of the tables that `counted` names
+    marks: dict[str, str | None]  #: what tells these from all other versions, see `Lake.mark`
     memory: str  #: what DuckDB may use
 
     @property
@@ -56,13 +60,13 @@ class Unit:
         return hashlib.sha256(json.dumps({**of, "memory": None}, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def counted(versions: Mapping[str, int | None]) -> dict[str, int | None]:
-    """Return the versions of the tables that a cube is made of. None: the lake has no such table.
+def counted(of: Mapping[str, Value | None]) -> dict[str, Value | None]:
+    """Return the versions, or the marks, of the tables that a cube is made of. None: the lake has no such table.
 
     Args:
-        versions: of all tables.
+        of: those of all tables.
     """
-    return {table.name: versions.get(table.name) for table in _TABLES}
+    return {table.name: of.get(table.name) for table in _TABLES}
 
 
 def read(unit: Unit) -> tuple[pa.Table, About] | None:

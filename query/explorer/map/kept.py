@@ -11,7 +11,6 @@ from pathlib import Path
 
 from archive.atomic import atomic_file
 from archive.commoncrawl.cache import cache_folder, of_lake
-from archive.lake import Lake
 from archive.program import program_version
 from archive.tables import CAPTURES, DOCUMENTS
 from index.embeddings.table import EMBEDDINGS
@@ -31,7 +30,7 @@ def kept_grid(context: Context, encoder: str) -> Grid:
     Raises:
         QueryError, Busy: as `grid` does.
     """
-    path = _path(context.lake, encoder)
+    path = _path(context, encoder)
     try:
         return _read(path)
     except FileNotFoundError:
@@ -49,12 +48,12 @@ def kept_grid(context: Context, encoder: str) -> Grid:
     return found
 
 
-def _path(lake: Lake, encoder: str) -> Path:
+def _path(context: Context, encoder: str) -> Path:
     """Return where the map is: a file for an encoder and the versions of the tables."""
     tables = (CAPTURES, DOCUMENTS, EMBEDDINGS, TEXT_TOPICS, TOPICS)
-    versions = {table.name: lake.delta(table.name).version() if lake.has(table) else None for table in tables}
-    of = json.dumps([lake.location, versions, encoder, _FORMAT, program_version()], sort_keys=True)
-    folder = hashlib.sha256(lake.location.encode()).hexdigest()[:32]
+    location, marks = context.lake.location, {table.name: context.marks.get(table.name) for table in tables}
+    of = json.dumps([location, marks, encoder, _FORMAT, program_version()], sort_keys=True)
+    folder = hashlib.sha256(location.encode()).hexdigest()[:32]
     name = f"grid-{hashlib.sha256(encoder.encode()).hexdigest()[:16]}-{hashlib.sha256(of.encode()).hexdigest()[:32]}"
     return cache_folder() / "maps" / folder / f"{name}.json"
 

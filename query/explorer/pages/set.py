@@ -94,14 +94,18 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         BadParameter: there is no such set.
     """
     controls = _controls(parameters)
-    cube = context.counting.cube(context.lake.location, context.versions)
+    cube = context.counting.cube(context.lake.location, context.versions, context.marks)
     if isinstance(cube, Waiting):
         return _answer(controls, CleanSet(controls, seconds=cube.seconds, problem=cube.problem))
     try:
         counts, choices = cube.counts(controls)
     except ExportError as error:
         raise BadParameter(str(error)) from None
-    exact = context.counting.counted(context.lake, context.versions, cube, controls) if parameters["exact"] else None
+    exact = (
+        context.counting.counted(context.lake, context.versions, context.marks, cube, controls)
+        if parameters["exact"]
+        else None
+    )
     found, is_reading = examples(context, counts.examples)
     data = CleanSet(
         controls=controls,

@@ -33,11 +33,11 @@ def test_an_answer_is_asked_for_once_and_again_for_another_version(cache: Path) 
         return pa.table({"a": [len(asked)], "b": ["x"]})
 
     for _ in range(2):
-        assert KeptAnswers("lake", {"captures": 1}).rows("SELECT 1", ask) == [(1, "x")]
-    assert KeptAnswers("lake", {"captures": 1}).rows("SELECT 2", ask) == [(2, "x")]
-    assert KeptAnswers("lake", {"captures": 2}).rows("SELECT 1", ask) == [(3, "x")]
+        assert KeptAnswers("lake", {"captures": "1"}).rows("SELECT 1", ask) == [(1, "x")]
+    assert KeptAnswers("lake", {"captures": "1"}).rows("SELECT 2", ask) == [(2, "x")]
+    assert KeptAnswers("lake", {"captures": "2"}).rows("SELECT 1", ask) == [(3, "x")]
     assert len(list(cache.rglob("answers-*.parquet"))) == 1  # those of the earlier version are gone
-    assert KeptAnswers("other", {"captures": 2}).rows("SELECT 1", ask) == [(4, "x")]
+    assert KeptAnswers("other", {"captures": "2"}).rows("SELECT 1", ask) == [(4, "x")]
 
 
 @pytest.mark.parametrize("damage", ["content", "sum"])

@@ -35,10 +35,14 @@ def _versions(lake: Lake) -> dict[str, int | None]:
     return counted({name: lake.delta(name).version() for name in lake.tables()})
 
 
+def _marks(lake: Lake) -> dict[str, str | None]:
+    return counted({name: lake.mark(name) for name in lake.tables()})
+
+
 @pytest.fixture
 def unit(lake: Lake, tmp_path: Path) -> Callable[[], Unit]:
     put(lake, tmp_path / "in", [("Some text of a few words.", "2015-01-01"), ("Another text.", "2016-01-01")])
-    return lambda: Unit(lake.location, _versions(lake), "500MB")
+    return lambda: Unit(lake.location, _versions(lake), _marks(lake), "500MB")
 
 
 def _files(caches: Path) -> list[Path]:
@@ -109,7 +113,7 @@ def test_where_no_cache_can_be_written_a_temporary_folder_takes_the_cube(
 
 
 def test_pages_learn_that_a_cube_is_being_made_and_then_have_it(unit: Callable[[], Unit]) -> None:
-    counting, of = Counting("500MB"), (unit().location, unit().versions)
+    counting, of = Counting("500MB"), (unit().location, unit().versions, unit().marks)
     assert isinstance(counting.cube(*of), Waiting)
     cube = counting.cube_now(*of)
     assert cube.counts(_ALL)[0].texts == 2
@@ -119,12 +123,12 @@ def test_pages_learn_that_a_cube_is_being_made_and_then_have_it(unit: Callable[[
 def test_the_lake_is_asked_in_the_background_and_for_so_long_only(unit: Callable[[], Unit], lake: Lake) -> None:
     def counts(seconds: float) -> Counts | Waiting:
         counting = Counting("500MB", seconds)
-        cube = counting.cube_now(lake.location, versions)
-        while isinstance(found := counting.counted(lake, versions, cube, _ALL), Waiting) and not found.problem:
+        cube = counting.cube_now(lake.location, versions, marks)
+        while isinstance(found := counting.counted(lake, versions, marks, cube, _ALL), Waiting) and not found.problem:
             time.sleep(0.01)
         return found
 
-    versions = unit().versions
+    versions, marks = unit().versions, unit().marks
     found = counts(60)
     assert isinstance(found, Counts)
     assert found.texts == 2
@@ -136,7 +140,7 @@ def test_the_lake_is_asked_in_the_background_and_for_so_long_only(unit: Callable
 def test_a_damaged_lake_gives_the_problem_and_not_an_endless_wait(unit: Callable[[], Unit], lake: Lake) -> None:
     (path,) = (Path(lake.table_path("documents"), each) for each in lake.files("documents"))
     os.unlink(path)
-    counting, of = Counting("500MB"), (unit().location, unit().versions)
+    counting, of = Counting("500MB"), (unit().location, unit().versions, unit().marks)
     with pytest.raises(ArchiveError, match=path.name):
         counting.cube_now(*of)
     again = counting.cube(*of)

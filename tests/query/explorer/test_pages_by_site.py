@@ -109,7 +109,7 @@ def test_what_a_page_asks_of_its_site_is_what_all_rows_answer(lake: Lake) -> Non
 
 def test_only_the_rows_of_a_site_are_seen(lake: Lake, tmp_path: Path) -> None:
     versions = {name: lake.delta(name).version() for name in ("captures", "documents", "rejects")}
-    sites = Sites(lake.at(versions), versions, str(tmp_path / "spill"))
+    sites = Sites(lake.at(versions), {name: lake.mark(name) for name in versions}, str(tmp_path / "spill"))
     assert sites.wait(60)
     assert sites.is_ready
     views = SiteViews(lake.at(versions), sites, "200MB", str(tmp_path / "spill"))

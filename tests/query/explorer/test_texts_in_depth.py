@@ -91,7 +91,9 @@ def test_few_rows_are_read_for_a_text(mixed: Lake) -> None:
 
     ((own,),) = rows(mixed, "SELECT DISTINCT content_id FROM captures WHERE url = 'http://a.example/1'")
     versions = {name: mixed.delta(name).version() for name in ("captures", "documents", "duplicates")}
-    places = Places(mixed.at(versions), versions, str(Path(mixed.location).parent / "spill"))
+    places = Places(
+        mixed.at(versions), {name: mixed.mark(name) for name in versions}, str(Path(mixed.location).parent / "spill")
+    )
     assert places.wait(60)
     one = OneText(mixed.at(versions), places, "200MB", str(Path(mixed.location).parent / "spill"))
     assert one.see((own,))

@@ -36,7 +36,7 @@ def questions(lake: Lake) -> list[str]:
 
 
 def test_each_question_is_answered_as_the_views_answer_it(shown: Lake, tmp_path: Path) -> None:
-    whole, views = WholeLake(shown, {"made": 1}, "400MB", str(tmp_path), 60), connect(shown)
+    whole, views = WholeLake(shown, {"made": "1"}, "400MB", str(tmp_path), 60), connect(shown)
     try:
         asked = questions(shown)
         assert len(asked) > 12
@@ -56,7 +56,7 @@ def test_what_others_attest_of_a_file_counts_as_a_moment(tmp_path: Path) -> None
     lake = Lake(str(tmp_path / "lake"))
     take(lake, str(source), published=Published(datetime(2012, 1, 1, tzinfo=UTC), "somebody"))
     asked = [sql for sql in questions(lake) if "moments" in sql]
-    whole = WholeLake(lake, {"made": 1}, "400MB", str(tmp_path), 60)
+    whole = WholeLake(lake, {"made": "1"}, "400MB", str(tmp_path), 60)
     try:
         assert len(asked) == 2
         for sql in asked:
@@ -89,7 +89,7 @@ def test_a_page_shows_what_is_known_and_names_what_is_being_counted(shown: Lake)
 
 
 def test_a_question_that_fails_says_so_to_whoever_asks(shown: Lake, tmp_path: Path) -> None:
-    whole = WholeLake(shown, {"made": 1}, "400MB", str(tmp_path), 60)
+    whole = WholeLake(shown, {"made": "1"}, "400MB", str(tmp_path), 60)
     try:
         for _ in range(2):
             with pytest.raises(QueryError, match="no_such_column"):
