@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import threading
 import time
@@ -17,8 +18,10 @@ from archive.lake import Lake
 from query.explorer.background import Waiting
 from query.explorer.behind import BEHIND, step_back
 from query.explorer.busy import NotYet
+from query.explorer.context import Context
 from query.explorer.open_lake import OpenLake
 from query.explorer.places import Places
+from query.sql import connect
 
 
 @pytest.fixture
@@ -96,3 +99,40 @@ def test_a_thread_that_steps_back_takes_the_threads_of_its_connections_with_it_a
     thread.join()
     assert seen.count(BEHIND) >= 3  # others may have started threads meanwhile
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
+
+
+@pytest.mark.parametrize("way", ["made anew", "restored"])
+def test_a_lake_of_as_many_commits_at_the_same_place_is_another_one(lake: Lake, tmp_path: Path, way: str) -> None:
+    day = "SELECT min(captured_at)::DATE::VARCHAR FROM captures"
+
+    def first_seen(opened: OpenLake) -> str:
+        def ask(context: Context) -> str:
+            cube = context.counting.cube_now(context.lake.location, context.versions, context.marks)
+            answers = [context.count("", day), context.rows("", day), context.rows("", day, text), [(str(cube.first),)]]
+            ((found,),) = answers[0] or [("not counted",)]
+            assert answers == [[(found,)]] * 4
+            return str(found)
+
+        return opened.answer("first", ask)
+
+    def put(name: str, date: str) -> None:
+        (tmp_path / name).write_bytes(record("http://a.example/", "<p>some words", date=date))
+        take(lake, str(tmp_path / name))
+
+    ((text,),) = connect(lake).execute("SELECT content_id FROM documents").fetchall()
+    copy = tmp_path / "copy"
+    shutil.copytree(lake.location, copy)
+    put("b.warc", "2014-01-02T03:04:05Z")
+    with OpenLake(lake.location) as opened:
+        assert first_seen(opened) == "2014-01-02"
+        shutil.rmtree(lake.location)
+        if way == "restored":
+            shutil.copytree(copy, lake.location)
+        else:
+            put("a2.warc", "2023-01-02T03:04:05Z")
+        put("c.warc", "2024-01-02T03:04:05Z")
+        time.sleep(1.1)  # so long nobody looks whether it has changed
+        now = "2015-01-02" if way == "restored" else "2023-01-02"
+        assert first_seen(opened) == now
+    with OpenLake(lake.location) as again:
+        assert first_seen(again) == now
